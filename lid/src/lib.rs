@@ -1,1 +1,5 @@
-//! Placeholder until the crate is written.
+//! Language identification: the line protocol between the agent and its engine, and the built-in engine.
+//!
+//! The agent sees [`protocol`] alone. `cofi-agent lid-worker` and `cofi lid-worker` run the built-in engine.
+
+pub mod protocol;
