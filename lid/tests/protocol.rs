@@ -142,7 +142,8 @@ proptest! {
 
     #[test]
     fn no_line_makes_the_parser_panic(line in any::<String>()) {
-        let read = WorkerLine::parse(&line).is_ok();
-        prop_assert!(!read || line.contains('{'));
+        let understood = WorkerLine::parse(&line).is_ok();
+        let may_be_an_object = line.trim_start().as_bytes().first() == Some(&0x7b);
+        prop_assert!(may_be_an_object || !understood);
     }
 }
