@@ -99,7 +99,7 @@ fn thousandths(most: u32) -> impl Strategy<Value = f64> {
 }
 
 fn probability() -> impl Strategy<Value = LanguageProbability> {
-    ("[a-z]{2,8}", 0.0..=1.0)
+    ("[a-z]{2,8}", thousandths(1000))
         .prop_map(|(language, probability)| LanguageProbability { language, probability })
 }
 
