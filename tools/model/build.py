@@ -8,9 +8,11 @@ from typing import Any
 
 import onnx
 
+from durable import locked, sha256, write_whole
+from terminal import Unreachable
+
 from . import VERSION, check, manifest, source
-from .errors import BadWeights, Unreachable
-from .files import locked, sha256, write_whole
+from .errors import BadWeights
 from .manifest import Manifest
 from .precision import Precision, build
 from .source import Found, Wanted

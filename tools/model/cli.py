@@ -1,19 +1,15 @@
 """The command line: arguments in, words on stderr and an exit status out."""
 
 import argparse
-import sys
 from pathlib import Path
-from typing import NoReturn
+
+from terminal import Parser, report, say
 
 from . import VERSION, build
 from .build import Request
-from .errors import ToolError
 from .precision import Precision
 from .source import WHISPER_BASE_REPOSITORY, Origin, Wanted
 from .wheels import Cache
-
-USAGE_ERROR = 64
-INTERRUPTED = 130
 
 _CACHE = Path(__file__).resolve().parents[2] / ".cache" / "downloads"
 
@@ -30,32 +26,22 @@ exit status:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(USAGE_ERROR, f"{self.prog}: {message}\n")
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Runs the tool and returns its exit status."""
     options = _parser().parse_args(arguments)
     wanted = Wanted(options.weights, Origin(options.source), options.repository)
     request = Request(options.out, wanted, Precision(options.precision))
-    cache = Cache(options.cache, options.offline, _say)
-    try:
+    cache = Cache(options.cache, options.offline, say)
+
+    def work() -> None:
         made = build.run(request, cache)
-    except ToolError as error:
-        _say(f"make-model: {error}")
-        return error.status
-    except KeyboardInterrupt:
-        _say("make-model: interrupted")
-        return INTERRUPTED
-    _say(f"{options.out} is complete" if made else f"{options.out} is complete: nothing to do")
-    return 0
+        say(f"{options.out} is complete" if made else f"{options.out} is complete: nothing to do")
+
+    return report("make-model", work)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="make-model",
         description="Makes the folder that Cofi's built-in language identification loads: lid.onnx, "
         "silero_vad.onnx, libonnxruntime.so and manifest.json. Run again, it verifies the folder and "
@@ -97,8 +83,3 @@ def _parser() -> argparse.ArgumentParser:
         "--cache", type=Path, default=_CACHE, metavar="DIR", help="downloads; default: .cache/downloads"
     )
     return parser
-
-
-def _say(words: str) -> None:
-    sys.stderr.write(words + "\n")
-    sys.stderr.flush()

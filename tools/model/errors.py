@@ -1,10 +1,6 @@
-"""What can go wrong, each with the exit status that `make-model --help` documents."""
+"""What can be wrong with weights and graphs, each with the exit status that `--help` documents."""
 
-
-class ToolError(Exception):
-    """Something the person at the terminal is told in one sentence."""
-
-    status = 70
+from terminal import ToolError
 
 
 class BadWeights(ToolError):
@@ -19,19 +15,7 @@ class NoWeights(ToolError):
     status = 66
 
 
-class Unreachable(ToolError):
-    """A source cannot be reached, or is needed although `--offline` forbids it."""
-
-    status = 69
-
-
 class CheckFailed(ToolError):
     """The graph that was made does not answer as it must; nothing was written."""
 
     status = 70
-
-
-class CannotWrite(ToolError):
-    """The output or cache folder cannot be written."""
-
-    status = 74

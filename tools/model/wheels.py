@@ -8,14 +8,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import BadWeights, Unreachable
-from .files import make_folder, sha256, write_whole
+from durable import make_folder, sha256, write_whole
+from terminal import Say, Unreachable
 
-Say = Callable[[str], None]
+from .errors import BadWeights
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .errors import CannotWrite
+from terminal import CannotWrite
 
 
 def sha256(path: Path) -> str:
