@@ -1,1 +1,5 @@
-//! Placeholder until the crate is written.
+//! The controller: plans batches, places their recordings on agents, records
+//! every step.
+
+pub mod delivery;
+pub mod ledger;

@@ -1,0 +1,83 @@
+//! What is kept of agents.
+
+use cofi_proto::AgentName;
+
+use super::{
+    AgentRecord, Ledger, LedgerError,
+    sql::{Row, Statement},
+};
+
+const AGENT_COLUMNS: &str =
+    "SELECT name, storageId, advertiseAddress, version, connected, lastSeen FROM cofiAgent";
+
+impl Ledger {
+    /// Writes what is known of an agent.
+    pub async fn put_agent(&self, agent: &AgentRecord) -> Result<(), LedgerError> {
+        self.write(async |tx| {
+            let update = "UPDATE cofiAgent SET storageId = ?, advertiseAddress = ?, version = ?, connected = ?, \
+                          lastSeen = ? WHERE name = ?";
+            if tx.execute(bind(Statement::named("update_agent", update), agent)).await? == 0 {
+                let insert = "INSERT INTO cofiAgent (storageId, advertiseAddress, version, connected, lastSeen, \
+                              name) VALUES (?, ?, ?, ?, ?, ?)";
+                tx.execute(bind(Statement::named("insert_agent", insert), agent)).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Notes that an agent's session has ended.
+    pub async fn agent_left(&self, agent: &AgentName, now: i64) -> Result<(), LedgerError> {
+        self.write(async |tx| {
+            let update = "UPDATE cofiAgent SET connected = 0, lastSeen = ? WHERE name = ?";
+            let update = Statement::named("agent_left", update).bind(now).bind(agent.as_str());
+            tx.execute(update).await.map(|_| ())
+        })
+        .await
+    }
+
+    /// One agent.
+    pub async fn agent(&self, name: &AgentName) -> Result<AgentRecord, LedgerError> {
+        self.read(async |tx| {
+            let select = format!("{AGENT_COLUMNS} WHERE name = ?");
+            let row = tx.row(Statement::named("read_agent", &select).bind(name.as_str())).await?;
+            agent(&row.ok_or_else(|| LedgerError::NoSuchAgent(name.clone()))?)
+        })
+        .await
+    }
+
+    /// Agents whose name comes after `after`, by name.
+    pub async fn agents(&self, after: &str, limit: i64) -> Result<Vec<AgentRecord>, LedgerError> {
+        self.read(async |tx| {
+            let select = format!("{AGENT_COLUMNS} WHERE name > ? ORDER BY name LIMIT ?");
+            let rows = tx.rows(Statement::named("list_agents", &select).bind(after).bind(limit)).await?;
+            rows.iter().map(agent).collect()
+        })
+        .await
+    }
+}
+
+fn bind(statement: Statement, agent: &AgentRecord) -> Statement {
+    statement
+        .bind(agent.storage_id.as_str())
+        .bind(agent.advertise_address.as_str())
+        .bind(agent.version.as_str())
+        .bind(agent.connected)
+        .bind(agent.last_seen)
+        .bind(agent.name.as_str())
+}
+
+fn agent(row: &Row) -> Result<AgentRecord, LedgerError> {
+    let name = row.text(0)?;
+    let name = name
+        .parse()
+        .map_err(|_| LedgerError::Corrupt { column: "cofiAgent.name".to_owned(), value: name })?;
+    Ok(AgentRecord {
+        name,
+        storage_id: row.text(1)?,
+        advertise_address: row.text(2)?,
+        version: row.text(3)?,
+        connected: row.flag(4)?,
+        last_seen: row.int(5)?,
+    })
+}

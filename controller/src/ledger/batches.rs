@@ -1,0 +1,151 @@
+//! Reading and cancelling batches.
+
+use cofi_proto::BatchId;
+
+use super::{
+    BatchRecord, Counts, FailedRecording, Highlights, Ledger, LedgerError, Lid, Placement,
+    database::Transaction,
+    sql::{Row, Statement},
+};
+
+/// Most failures that are told of a batch.
+const NEWEST_FAILURES: i64 = 10;
+/// Most languages that are told of a batch.
+const TOP_LANGUAGES: i64 = 20;
+
+const BATCH_COLUMNS: &str = "SELECT b.batchId, s.batchDate, b.source, b.processId, b.categoryMappingId, \
+    b.audioEndpoint, b.candidates, b.createdAt, b.cancelled, b.recordings, b.bytes \
+    FROM cofiBatch b JOIN batchStatus s ON s.id = b.batchId WHERE b.planned = 1";
+
+impl Ledger {
+    /// One batch.
+    pub async fn batch(&self, batch: BatchId) -> Result<BatchRecord, LedgerError> {
+        self.read(async |tx| read_batch(tx, batch).await).await
+    }
+
+    /// Batches below `before`, newest first.
+    pub async fn batches(&self, before: i64, limit: i64) -> Result<Vec<BatchRecord>, LedgerError> {
+        self.read(async |tx| {
+            let select = format!("{BATCH_COLUMNS} AND b.batchId < ? ORDER BY b.batchId DESC LIMIT ?");
+            let rows = tx.rows(Statement::named("list_batches", &select).bind(before).bind(limit)).await?;
+            let mut batches = Vec::with_capacity(rows.len());
+            for row in rows {
+                batches.push(with_counts(tx, &row).await?);
+            }
+            Ok(batches)
+        })
+        .await
+    }
+
+    /// Batches with work left to do, oldest first.
+    pub async fn unfinished_batches(&self) -> Result<Vec<BatchId>, LedgerError> {
+        self.read(async |tx| {
+            let select = "SELECT batchId FROM cofiBatch WHERE planned = 1 AND resting = 0 ORDER BY batchId";
+            let rows = tx.rows(Statement::named("unfinished_batches", select)).await?;
+            rows.iter().map(|row| Ok(BatchId(row.int(0)?))).collect()
+        })
+        .await
+    }
+
+    /// Languages and newest failures of a batch.
+    pub async fn highlights(&self, batch: BatchId) -> Result<Highlights, LedgerError> {
+        self.read(async |tx| {
+            Ok(Highlights { languages: languages(tx, batch).await?, failures: failures(tx, batch).await? })
+        })
+        .await
+    }
+
+    /// Cancels what is not placed yet: how many recordings that were.
+    pub async fn cancel_batch(&self, batch: BatchId, now: i64) -> Result<u64, LedgerError> {
+        self.write(async |tx| {
+            read_batch(tx, batch).await?;
+            let flag = "UPDATE cofiBatch SET cancelled = 1, resting = 0 WHERE batchId = ?";
+            tx.guarded("flag_cancelled", Statement::named("flag_cancelled", flag).bind(batch.0), 1).await?;
+            let cancel = "UPDATE cofiRecording SET placement = 'cancelled', settledAt = ? \
+                          WHERE batchId = ? AND placement IN ('planned', 'failed')";
+            tx.execute(Statement::named("cancel_planned", cancel).bind(now).bind(batch.0)).await
+        })
+        .await
+    }
+}
+
+pub(super) async fn read_batch(tx: &mut Transaction, batch: BatchId) -> Result<BatchRecord, LedgerError> {
+    let select = format!("{BATCH_COLUMNS} AND b.batchId = ?");
+    let row = tx.row(Statement::named("read_batch", &select).bind(batch.0)).await?;
+    let row = row.ok_or(LedgerError::NoSuchBatch(batch))?;
+    with_counts(tx, &row).await
+}
+
+async fn with_counts(tx: &mut Transaction, row: &Row) -> Result<BatchRecord, LedgerError> {
+    let batch = BatchId(row.int(0)?);
+    let candidates = row.text(6)?;
+    let counts = Counts { recordings: row.count(9)?, bytes: row.count(10)?, ..Counts::default() };
+    Ok(BatchRecord {
+        batch,
+        batch_date: row.text(1)?,
+        source: row.text(2)?,
+        process: row.int(3)?,
+        category_mapping: row.int(4)?,
+        audio_endpoint: row.text(5)?,
+        candidates: candidates.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
+        created: row.int(7)?,
+        cancelled: row.flag(8)?,
+        counts: count(tx, batch, counts).await?,
+    })
+}
+
+async fn count(tx: &mut Transaction, batch: BatchId, mut counts: Counts) -> Result<Counts, LedgerError> {
+    let select = "SELECT placement, lid, COUNT(*), SUM(size) FROM cofiRecording WHERE batchId = ? \
+                  GROUP BY placement, lid";
+    for row in tx.rows(Statement::named("count_recordings", select).bind(batch.0)).await? {
+        let (recordings, bytes) = (row.count(2)?, row.count(3)?);
+        match (row.word::<Placement>(0)?, row.word::<Lid>(1)?) {
+            (Placement::Planned, _) => counts.planned += recordings,
+            (Placement::Failed, _) => counts.placement_failed += recordings,
+            (Placement::Cancelled, _) => counts.cancelled += recordings,
+            (Placement::Stored, lid) => {
+                counts.stored += recordings;
+                counts.stored_bytes += bytes;
+                match lid {
+                    Lid::None => counts.lid_pending += recordings,
+                    Lid::Done => counts.identified += recordings,
+                    Lid::Failed => counts.lid_failed += recordings,
+                }
+            }
+        }
+    }
+    Ok(counts)
+}
+
+async fn languages(tx: &mut Transaction, batch: BatchId) -> Result<Vec<(String, u64)>, LedgerError> {
+    let select = "SELECT lang, COUNT(*) FROM `call` WHERE batchId = ? AND lang <> 'unknown' \
+                  GROUP BY lang ORDER BY COUNT(*) DESC, lang LIMIT ?";
+    let rows = tx.rows(Statement::named("languages", select).bind(batch.0).bind(TOP_LANGUAGES)).await?;
+    rows.iter().map(|row| Ok((row.text(0)?, row.count(1)?))).collect()
+}
+
+async fn failures(tx: &mut Transaction, batch: BatchId) -> Result<Vec<FailedRecording>, LedgerError> {
+    let mut failures = Vec::new();
+    // Two statements, so that each finds its rows in the index by state.
+    for (name, state) in [
+        ("failed_placements", "placement = 'failed'"),
+        ("failed_lids", "placement = 'stored' AND lid = 'failed'"),
+    ] {
+        let select = format!(
+            "SELECT ordinal, audioName, code, reason, settledAt FROM cofiRecording WHERE batchId = ? AND {state} \
+             ORDER BY settledAt DESC, ordinal DESC LIMIT ?"
+        );
+        for row in tx.rows(Statement::named(name, &select).bind(batch.0).bind(NEWEST_FAILURES)).await? {
+            let failure = FailedRecording {
+                ordinal: row.int(0)?,
+                audio_name: row.text(1)?,
+                code: row.opt_text(2)?.unwrap_or_default(),
+                reason: row.opt_text(3)?.unwrap_or_default(),
+            };
+            failures.push((row.opt_int(4)?, failure));
+        }
+    }
+    failures.sort_by_key(|(settled, failure)| std::cmp::Reverse((*settled, failure.ordinal)));
+    let newest = usize::try_from(NEWEST_FAILURES).unwrap_or(usize::MAX);
+    Ok(failures.into_iter().take(newest).map(|(_, failure)| failure).collect())
+}

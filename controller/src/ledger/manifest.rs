@@ -1,0 +1,226 @@
+//! Planning: the manifest is written in chunks and made visible by one last
+//! flip; until then the batch does not exist for anybody.
+
+use std::collections::HashSet;
+
+use cofi_proto::{BatchId, Digest};
+
+use super::{
+    Begun, Ledger, LedgerError, ManifestEntry, NewBatch, Width, Widths,
+    database::Transaction,
+    sql::{Statement, chunks},
+};
+
+/// Columns that hold a recording's bare name.
+const NAME_COLUMNS: [(&str, &str, &str); 3] = [
+    ("fileDistribution", "file", "fileDistribution.file"),
+    ("call", "audioName", "call.audioName"),
+    ("lidStatus", "audioName", "lidStatus.audioName"),
+];
+
+impl Ledger {
+    /// How wide the columns are that a batch's names go into.
+    pub async fn widths(&self) -> Result<Widths, LedgerError> {
+        self.read(async |tx| {
+            let mut widths = Widths::default();
+            for (table, name, column) in NAME_COLUMNS {
+                let Some(chars) = tx.width(table, name).await? else { continue };
+                if widths.name.is_none_or(|narrowest| chars < narrowest.chars) {
+                    widths.name = Some(Width { column, chars });
+                }
+            }
+            let url = tx.width("call", "audioUrl").await?;
+            widths.url = url.map(|chars| Width { column: "call.audioUrl", chars });
+            Ok(widths)
+        })
+        .await
+    }
+
+    /// Makes a batch that nobody sees yet, or finds the one that the same
+    /// request made before.
+    pub async fn begin_batch(&self, new: &NewBatch) -> Result<Begun, LedgerError> {
+        self.write(async |tx| {
+            if let Some(key) = &new.idempotency_key
+                && let Some(begun) = find_by_key(tx, key, new.request_hash).await?
+            {
+                return Ok(begun);
+            }
+            must_exist(tx, "process", new.process).await?;
+            must_exist(tx, "categoryMapping", new.category_mapping).await?;
+            let batch = tx
+                .insert(
+                    Statement::named("begin_batch", "INSERT INTO batchStatus (batchDate, currentBatch) VALUES ")
+                        .list([new.batch_date.as_str().into(), super::sql::Value::Int(0)]),
+                )
+                .await?;
+            let columns = "INSERT INTO cofiBatch (batchId, source, processId, categoryMappingId, audioEndpoint, \
+                           candidates, idempotencyKey, requestHash, createdAt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+            let insert = Statement::named("begin_cofi_batch", columns)
+                .bind(batch)
+                .bind(new.source.as_str())
+                .bind(new.process)
+                .bind(new.category_mapping)
+                .bind(new.audio_endpoint.as_str())
+                .bind(new.candidates.join(","))
+                .bind(new.idempotency_key.as_deref())
+                .bind(&new.request_hash.as_bytes()[..])
+                .bind(new.now);
+            tx.execute(insert).await?;
+            Ok(Begun::New(BatchId(batch)))
+        })
+        .await
+    }
+
+    /// Adds entries to the manifest of a batch that nobody sees yet. Gives the
+    /// ordinals of those that were left out, because an entry with an equal
+    /// name is there already.
+    pub async fn add_to_manifest(
+        &self,
+        batch: BatchId,
+        entries: &[ManifestEntry],
+    ) -> Result<Vec<i64>, LedgerError> {
+        self.write(async |tx| {
+            let mut equal = Vec::new();
+            for chunk in chunks(entries) {
+                let select = "SELECT nameKey FROM cofiRecording WHERE batchId = ? AND nameKey IN ";
+                let select = Statement::named("taken_names", select).bind(batch.0);
+                let rows = tx.rows(select.list(chunk.iter().map(|entry| entry.name_key.as_str()))).await?;
+                let mut taken: HashSet<String> =
+                    rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?;
+                let mut fresh = Vec::with_capacity(chunk.len());
+                for entry in chunk {
+                    if taken.insert(entry.name_key.clone()) {
+                        fresh.push(entry)
+                    } else {
+                        equal.push(entry.ordinal)
+                    }
+                }
+                for fresh in chunks(&fresh) {
+                    tx.execute(insert_entries(batch, fresh)).await?;
+                }
+            }
+            Ok(equal)
+        })
+        .await
+    }
+
+    /// Which of these files an earlier batch of the same source holds, with
+    /// the same path, size and modification time: their ordinals.
+    pub async fn known_files(
+        &self,
+        source: &str,
+        entries: &[ManifestEntry],
+    ) -> Result<HashSet<i64>, LedgerError> {
+        self.read(async |tx| {
+            let batches = "SELECT batchId FROM cofiBatch WHERE source = ? AND planned = 1";
+            let batches = tx.rows(Statement::named("batches_of_source", batches).bind(source)).await?;
+            let mut known = HashSet::new();
+            for batch in batches {
+                for chunk in chunks(entries) {
+                    let select = "SELECT sourcePath, size, mtime FROM cofiRecording \
+                                  WHERE placement <> 'cancelled' AND batchId = ? AND nameKey IN ";
+                    let select = Statement::named("known_files", select).bind(batch.int(0)?);
+                    let rows =
+                        tx.rows(select.list(chunk.iter().map(|entry| entry.name_key.as_str()))).await?;
+                    let held: HashSet<(String, u64, i64)> = rows
+                        .iter()
+                        .map(|row| Ok((row.text(0)?, row.count(1)?, row.int(2)?)))
+                        .collect::<Result<_, LedgerError>>()?;
+                    let same = |entry: &&ManifestEntry| {
+                        held.contains(&(entry.source_path.clone(), entry.size, entry.mtime))
+                    };
+                    known.extend(chunk.iter().filter(same).map(|entry| entry.ordinal));
+                }
+            }
+            Ok(known)
+        })
+        .await
+    }
+
+    /// Makes a planned batch visible and current.
+    pub async fn publish_batch(&self, batch: BatchId) -> Result<(), LedgerError> {
+        self.write(async |tx| {
+            let flip = "UPDATE cofiBatch SET planned = 1, \
+                        recordings = (SELECT COUNT(*) FROM cofiRecording WHERE batchId = ?), \
+                        bytes = (SELECT COALESCE(SUM(size), 0) FROM cofiRecording WHERE batchId = ?) \
+                        WHERE batchId = ? AND planned = 0";
+            let flip = Statement::named("publish_batch", flip).bind(batch.0).bind(batch.0).bind(batch.0);
+            tx.guarded("publish_batch", flip, 1).await?;
+            let others = "UPDATE batchStatus SET currentBatch = 0 WHERE currentBatch <> 0 AND id <> ?";
+            tx.execute(Statement::named("end_current", others).bind(batch.0)).await?;
+            let start = "UPDATE batchStatus SET currentBatch = 1, batchStatus = 'InProgress', \
+                         dbInsertionStatus = 'InProgress', batchStartTime = CURRENT_TIMESTAMP, \
+                         dbInsertionStartTime = CURRENT_TIMESTAMP, updatedAt = CURRENT_TIMESTAMP WHERE id = ?";
+            tx.guarded("start_batch", Statement::named("start_batch", start).bind(batch.0), 1).await
+        })
+        .await
+    }
+
+    /// Removes a batch that was not published, with all of its manifest.
+    pub async fn discard_batch(&self, batch: BatchId) -> Result<(), LedgerError> {
+        self.write(async |tx| discard(tx, batch.0).await).await
+    }
+
+    /// Removes what a controller left behind that died while planning.
+    pub async fn discard_unpublished(&self) -> Result<(), LedgerError> {
+        self.write(async |tx| {
+            let unfinished = "SELECT batchId FROM cofiBatch WHERE planned = 0";
+            for row in tx.rows(Statement::named("unpublished", unfinished)).await? {
+                discard(tx, row.int(0)?).await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+async fn find_by_key(
+    tx: &mut Transaction,
+    key: &str,
+    request_hash: Digest,
+) -> Result<Option<Begun>, LedgerError> {
+    let select = "SELECT batchId, requestHash, planned FROM cofiBatch WHERE idempotencyKey = ?";
+    let Some(row) = tx.row(Statement::named("batch_of_key", select).bind(key)).await? else {
+        return Ok(None);
+    };
+    let batch = BatchId(row.int(0)?);
+    if row.opt_blob(1)? != Some(&request_hash.as_bytes()[..]) {
+        return Err(LedgerError::KeyTaken(key.to_owned(), batch));
+    }
+    Ok(Some(if row.flag(2)? { Begun::Existing(batch) } else { Begun::BeingPlanned(batch) }))
+}
+
+async fn must_exist(tx: &mut Transaction, table: &'static str, id: i64) -> Result<(), LedgerError> {
+    let select = Statement::named("must_exist", &format!("SELECT id FROM `{table}` WHERE id = ?")).bind(id);
+    tx.row(select).await?.map(|_| ()).ok_or(LedgerError::NoSuchRow { table, id })
+}
+
+fn insert_entries(batch: BatchId, entries: &[&ManifestEntry]) -> Statement {
+    let columns =
+        "INSERT INTO cofiRecording (batchId, ordinal, nameKey, audioName, sourcePath, size, mtime) VALUES ";
+    let mut insert = Statement::named("add_to_manifest", columns);
+    for (index, entry) in entries.iter().enumerate() {
+        let size = i64::try_from(entry.size).unwrap_or(i64::MAX);
+        insert = insert
+            .push(if index == 0 { "(?, ?, ?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?, ?, ?)" })
+            .bind(batch.0)
+            .bind(entry.ordinal)
+            .bind(entry.name_key.as_str())
+            .bind(entry.audio_name.as_str())
+            .bind(entry.source_path.as_str())
+            .bind(size)
+            .bind(entry.mtime);
+    }
+    insert
+}
+
+async fn discard(tx: &mut Transaction, batch: i64) -> Result<(), LedgerError> {
+    for (name, text) in [
+        ("discard_manifest", "DELETE FROM cofiRecording WHERE batchId = ?"),
+        ("discard_cofi_batch", "DELETE FROM cofiBatch WHERE batchId = ? AND planned = 0"),
+        ("discard_batch", "DELETE FROM batchStatus WHERE id = ?"),
+    ] {
+        tx.execute(Statement::named(name, text).bind(batch)).await?;
+    }
+    Ok(())
+}

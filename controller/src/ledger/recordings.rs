@@ -1,0 +1,225 @@
+//! Listing, loading and retrying recordings.
+
+use cofi_proto::{AgentName, BatchId, Digest, RecordingId};
+
+use super::{
+    Ledger, LedgerError, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord, Retried, batches,
+    database::Transaction,
+    sql::{Row, Statement, chunks},
+};
+
+impl RecordingFilter {
+    fn condition(self) -> &'static str {
+        match self {
+            Self::All => "1 = 1",
+            Self::Planned => "r.placement = 'planned'",
+            Self::Stored => "r.placement = 'stored'",
+            Self::LidPending => "r.placement = 'stored' AND r.lid = 'none'",
+            Self::Identified => "r.placement = 'stored' AND r.lid = 'done'",
+            Self::Failed => "(r.placement = 'failed' OR (r.placement = 'stored' AND r.lid = 'failed'))",
+            Self::Cancelled => "r.placement = 'cancelled'",
+        }
+    }
+}
+
+impl Ledger {
+    /// Recordings of a batch after ordinal `after`, in order.
+    pub async fn recordings(
+        &self,
+        batch: BatchId,
+        filter: RecordingFilter,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<RecordingRecord>, LedgerError> {
+        self.read(async |tx| {
+            batches::read_batch(tx, batch).await?;
+            let select = format!(
+                "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.placement, r.lid, r.agent, r.callId, \
+                 r.digest, r.attempts, r.code, r.reason, c.lang, c.audioDuration FROM cofiRecording r \
+                 LEFT JOIN `call` c ON c.id = r.callId WHERE r.batchId = ? AND r.ordinal > ? AND {} \
+                 ORDER BY r.ordinal LIMIT ?",
+                filter.condition()
+            );
+            let select = Statement::named("list_recordings", &select).bind(batch.0).bind(after).bind(limit);
+            tx.rows(select).await?.iter().map(recording).collect()
+        })
+        .await
+    }
+
+    /// Recordings of a batch after ordinal `after` that wait to be placed.
+    pub async fn planned_recordings(
+        &self,
+        batch: BatchId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<PlannedRecording>, LedgerError> {
+        self.read(async |tx| {
+            let select = "SELECT ordinal, audioName, sourcePath, size, mtime, lidRound FROM cofiRecording \
+                          WHERE batchId = ? AND placement = 'planned' AND ordinal > ? ORDER BY ordinal LIMIT ?";
+            let select = Statement::named("planned_recordings", select).bind(batch.0).bind(after).bind(limit);
+            tx.rows(select).await?.iter().map(|row| planned(batch, row)).collect()
+        })
+        .await
+    }
+
+    /// These recordings' manifest entries, where they are in no final state.
+    pub async fn manifest_entries(
+        &self,
+        recordings: &[RecordingId],
+    ) -> Result<Vec<(PlannedRecording, String)>, LedgerError> {
+        self.read(async |tx| {
+            let mut entries = Vec::with_capacity(recordings.len());
+            for recording in recordings {
+                let select = "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.mtime, r.lidRound, b.source \
+                              FROM cofiRecording r JOIN cofiBatch b ON b.batchId = r.batchId \
+                              WHERE r.batchId = ? AND r.ordinal = ?";
+                let select = Statement::named("manifest_entry", select);
+                let row = tx.row(select.bind(recording.batch.0).bind(recording.ordinal)).await?;
+                if let Some(row) = row {
+                    entries.push((planned(recording.batch, &row)?, row.text(6)?));
+                }
+            }
+            Ok(entries)
+        })
+        .await
+    }
+
+    /// Recordings that `agent` stores and has not identified, in order, after
+    /// `after`.
+    pub async fn pending_lids(
+        &self,
+        agent: &AgentName,
+        after: Option<RecordingId>,
+        limit: i64,
+    ) -> Result<Vec<PendingLid>, LedgerError> {
+        let (batch, ordinal) = after.map_or((0, -1), |after| (after.batch.0, after.ordinal));
+        self.read(async |tx| {
+            let select = "SELECT r.agent, r.batchId, r.ordinal, r.lidRound, b.candidates FROM cofiRecording r \
+                          JOIN cofiBatch b ON b.batchId = r.batchId \
+                          WHERE r.agent = ? AND r.lid = 'none' AND r.placement = 'stored' \
+                          AND (r.batchId > ? OR (r.batchId = ? AND r.ordinal > ?)) \
+                          ORDER BY r.batchId, r.ordinal LIMIT ?";
+            let select = Statement::named("pending_lids", select)
+                .bind(agent.as_str())
+                .bind(batch)
+                .bind(batch)
+                .bind(ordinal)
+                .bind(limit);
+            tx.rows(select).await?.iter().map(pending).collect()
+        })
+        .await
+    }
+
+    /// Sets failed recordings of a batch going again: all, or those named.
+    pub async fn retry(&self, batch: BatchId, ordinals: &[i64], now: i64) -> Result<Retried, LedgerError> {
+        self.write(async |tx| {
+            let record = batches::read_batch(tx, batch).await?;
+            if record.cancelled && record.counts.lid_failed == 0 {
+                return Err(LedgerError::BatchCancelled(batch));
+            }
+            let mut retried = Retried::default();
+            if ordinals.is_empty() {
+                retry_some(tx, batch, None, &mut retried).await?;
+            }
+            for chunk in chunks(ordinals) {
+                retry_some(tx, batch, Some(chunk), &mut retried).await?;
+            }
+            if retried.placements > 0 || !retried.identifications.is_empty() {
+                let wake = "UPDATE cofiBatch SET resting = 0 WHERE batchId = ?";
+                tx.execute(Statement::named("wake_batch", wake).bind(batch.0)).await?;
+                let note = "INSERT INTO cofiEvent (at, kind, batchId, reason) VALUES (?, 'retried', ?, ?)";
+                let words = format!(
+                    "{} placements, {} identifications",
+                    retried.placements,
+                    retried.identifications.len()
+                );
+                tx.execute(Statement::named("note_retry", note).bind(now).bind(batch.0).bind(words)).await?;
+            }
+            Ok(retried)
+        })
+        .await
+    }
+}
+
+/// Appends the ordinals that a retry is restricted to.
+fn among(statement: Statement, ordinals: Option<&[i64]>) -> Statement {
+    match ordinals {
+        Some(ordinals) => statement.push(" AND ordinal IN ").list(ordinals.iter().copied()),
+        None => statement,
+    }
+}
+
+async fn retry_some(
+    tx: &mut Transaction,
+    batch: BatchId,
+    ordinals: Option<&[i64]>,
+    retried: &mut Retried,
+) -> Result<(), LedgerError> {
+    let place = "UPDATE cofiRecording SET placement = 'planned', attempts = 0, code = NULL, reason = NULL \
+                 WHERE batchId = ? AND placement = 'failed'";
+    retried.placements +=
+        tx.execute(among(Statement::named("retry_placements", place).bind(batch.0), ordinals)).await?;
+
+    let select = "SELECT agent, r.batchId, ordinal, lidRound + 1, b.candidates FROM cofiRecording r \
+                  JOIN cofiBatch b ON b.batchId = r.batchId \
+                  WHERE r.batchId = ? AND placement = 'stored' AND lid = 'failed'";
+    let rows = tx.rows(among(Statement::named("failed_lids", select).bind(batch.0), ordinals)).await?;
+    for row in &rows {
+        retried.identifications.push(pending(row)?);
+    }
+    let identify = "UPDATE cofiRecording SET lid = 'none', lidRound = lidRound + 1, attempts = 0, code = NULL, \
+                    reason = NULL WHERE batchId = ? AND placement = 'stored' AND lid = 'failed'";
+    let identify = among(Statement::named("retry_lids", identify).bind(batch.0), ordinals);
+    tx.guarded("retry_lids", identify, rows.len()).await
+}
+
+fn round(row: &Row, column: usize) -> Result<i32, LedgerError> {
+    i32::try_from(row.int(column)?)
+        .map_err(|error| LedgerError::Corrupt { column: "lidRound".to_owned(), value: error.to_string() })
+}
+
+fn planned(batch: BatchId, row: &Row) -> Result<PlannedRecording, LedgerError> {
+    Ok(PlannedRecording {
+        recording: RecordingId { batch, ordinal: row.int(0)? },
+        audio_name: row.text(1)?,
+        source_path: row.text(2)?,
+        size: row.count(3)?,
+        mtime: row.int(4)?,
+        round: round(row, 5)?,
+    })
+}
+
+fn pending(row: &Row) -> Result<PendingLid, LedgerError> {
+    let candidates = row.text(4)?;
+    Ok(PendingLid {
+        agent: row.text(0)?,
+        recording: RecordingId { batch: BatchId(row.int(1)?), ordinal: row.int(2)? },
+        round: round(row, 3)?,
+        candidates: candidates.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
+    })
+}
+
+fn recording(row: &Row) -> Result<RecordingRecord, LedgerError> {
+    let identified = |language: &String| language != "unknown";
+    let language = row.opt_text(12)?.filter(identified);
+    let digest = row.opt_blob(8)?.map(Digest::try_from).transpose();
+    Ok(RecordingRecord {
+        ordinal: row.int(0)?,
+        audio_name: row.text(1)?,
+        source_path: row.text(2)?,
+        size: row.count(3)?,
+        placement: row.word(4)?,
+        lid: row.word(5)?,
+        agent: row.opt_text(6)?,
+        call: row.opt_int(7)?,
+        digest: digest.map_err(|error| LedgerError::Corrupt {
+            column: "digest".to_owned(),
+            value: error.to_string(),
+        })?,
+        attempts: row.int(9)?,
+        code: row.opt_text(10)?,
+        reason: row.opt_text(11)?,
+        duration_seconds: row.opt_real(13)?.filter(|_| language.is_some()),
+        language,
+    })
+}

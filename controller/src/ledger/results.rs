@@ -1,0 +1,271 @@
+//! Applying results of identification: `lidStatus`, `call`, `lidDone` and
+//! Cofi's own row in one transaction for a group.
+//!
+//! A result belongs to a recording and a round, not to a host: the first one
+//! committed for the open round wins.
+
+use std::collections::{BTreeMap, HashMap};
+
+use cofi_proto::{
+    BatchId, RecordingId,
+    session::{Identified, LidFailure, LidOutcome},
+};
+
+use super::{
+    Applied, Ledger, LedgerError, Lid, Placement, ReportedResult,
+    database::Transaction,
+    sql::{Statement, Value, chunks},
+    stored::Event,
+};
+
+/// What is read of a recording's row before it is changed.
+struct Current {
+    placement: Placement,
+    lid: Lid,
+    round: i64,
+    call: Option<i64>,
+    audio_name: String,
+}
+
+/// A language that gets its rows now.
+struct Fresh<'a> {
+    ordinal: i64,
+    round: i32,
+    call: i64,
+    audio_name: String,
+    address: &'a str,
+    identified: &'a Identified,
+}
+
+impl Ledger {
+    /// Applies results; the answers are in the order of the group. The same
+    /// result again is answered like the first.
+    pub async fn apply_results(
+        &self,
+        group: &[ReportedResult],
+        now: i64,
+    ) -> Result<Vec<Applied>, LedgerError> {
+        self.write(async |tx| {
+            let mut by_batch: BTreeMap<BatchId, Vec<&ReportedResult>> = BTreeMap::new();
+            for result in group {
+                by_batch.entry(result.recording.batch).or_default().push(result);
+            }
+            let mut answers = HashMap::new();
+            for (batch, results) in by_batch {
+                apply_batch(tx, batch, &results, now, &mut answers).await?;
+            }
+            let answer = |result: &ReportedResult| {
+                answers.get(&(result.recording, result.round)).copied().unwrap_or(Applied::Settled)
+            };
+            Ok(group.iter().map(answer).collect())
+        })
+        .await
+    }
+}
+
+async fn apply_batch(
+    tx: &mut Transaction,
+    batch: BatchId,
+    results: &[&ReportedResult],
+    now: i64,
+    answers: &mut HashMap<(RecordingId, i32), Applied>,
+) -> Result<(), LedgerError> {
+    let mut rows = current_rows(tx, batch, results).await?;
+    let mut fresh = Vec::new();
+    for result in results {
+        let key = (result.recording, result.round);
+        let Some(row) = rows.get_mut(&result.recording.ordinal) else {
+            answers.insert(key, Applied::Settled);
+            continue;
+        };
+        let Some(call) = row.call.filter(|_| row.placement == Placement::Stored) else {
+            answers.insert(key, Applied::NotRecorded);
+            continue;
+        };
+        answers.insert(key, Applied::Settled);
+        let superseded = i64::from(result.round) < row.round;
+        let settled = row.lid != Lid::None && i64::from(result.round) == row.round;
+        if superseded || settled {
+            continue;
+        }
+        row.round = i64::from(result.round);
+        match &result.outcome {
+            LidOutcome::Identified(identified) => {
+                row.lid = Lid::Done;
+                fresh.push(Fresh {
+                    ordinal: result.recording.ordinal,
+                    round: result.round,
+                    call,
+                    audio_name: row.audio_name.clone(),
+                    address: &result.address,
+                    identified,
+                });
+            }
+            LidOutcome::Failed(failure) => {
+                row.lid = Lid::Failed;
+                fail(tx, result, failure, now).await?;
+            }
+        }
+    }
+    fresh.sort_by_key(|fresh| fresh.ordinal);
+    let languages = language_ids(tx, &fresh).await?;
+    for chunk in chunks(&fresh) {
+        apply_chunk(tx, batch, chunk, &languages, now).await?;
+    }
+    Ok(())
+}
+
+async fn current_rows(
+    tx: &mut Transaction,
+    batch: BatchId,
+    results: &[&ReportedResult],
+) -> Result<HashMap<i64, Current>, LedgerError> {
+    let mut current = HashMap::with_capacity(results.len());
+    for chunk in chunks(results) {
+        let select = "SELECT ordinal, placement, lid, lidRound, callId, audioName FROM cofiRecording \
+                      WHERE batchId = ? AND ordinal IN ";
+        let select = Statement::named("recordings_to_identify", select).bind(batch.0);
+        for row in tx.rows(select.list(chunk.iter().map(|result| result.recording.ordinal))).await? {
+            let state = Current {
+                placement: row.word(1)?,
+                lid: row.word(2)?,
+                round: row.int(3)?,
+                call: row.opt_int(4)?,
+                audio_name: row.text(5)?,
+            };
+            current.insert(row.int(0)?, state);
+        }
+    }
+    Ok(current)
+}
+
+async fn fail(
+    tx: &mut Transaction,
+    result: &ReportedResult,
+    failure: &LidFailure,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let update = "UPDATE cofiRecording SET lid = 'failed', lidRound = ?, attempts = ?, code = ?, reason = ?, \
+                  settledAt = ? WHERE batchId = ? AND ordinal = ? AND placement = 'stored' AND lidRound <= ?";
+    let update = Statement::named("fail_lid", update)
+        .bind(i64::from(result.round))
+        .bind(i64::from(failure.attempts))
+        .bind(failure.code.as_str())
+        .bind(failure.reason.as_str())
+        .bind(now)
+        .bind(result.recording.batch.0)
+        .bind(result.recording.ordinal)
+        .bind(i64::from(result.round));
+    tx.guarded("fail_lid", update, 1).await?;
+    let agent = Some(result.agent.as_str());
+    let event = Event { at: now, kind: "lid_failed", recording: result.recording, agent };
+    event.insert(tx, &failure.code, &failure.reason).await
+}
+
+/// `language.id` by code, for the codes of a group.
+async fn language_ids(
+    tx: &mut Transaction,
+    fresh: &[Fresh<'_>],
+) -> Result<HashMap<String, i64>, LedgerError> {
+    let mut codes: Vec<&str> = fresh.iter().map(|fresh| fresh.identified.language.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let mut ids = HashMap::with_capacity(codes.len());
+    for chunk in chunks(&codes) {
+        let select = "SELECT languageCode, MIN(id) FROM `language` WHERE languageCode IN ";
+        let select = Statement::named("language_ids", select).list(chunk.iter().copied());
+        for row in tx.rows(select.push(" GROUP BY languageCode")).await? {
+            ids.insert(row.text(0)?, row.int(1)?);
+        }
+    }
+    Ok(ids)
+}
+
+async fn apply_chunk(
+    tx: &mut Transaction,
+    batch: BatchId,
+    chunk: &[Fresh<'_>],
+    languages: &HashMap<String, i64>,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let language = |fresh: &Fresh<'_>| languages.get(&fresh.identified.language).copied();
+    let update = Statement::named("record_identified", "UPDATE cofiRecording SET lid = 'done', lidRound = ")
+        .case("ordinal", chunk.iter().map(|fresh| (fresh.ordinal, i64::from(fresh.round))))
+        .push(", attempts = 0, code = NULL, reason = NULL, settledAt = ?")
+        .bind(now)
+        .push(" WHERE batchId = ? AND placement = 'stored' AND ordinal IN ")
+        .bind(batch.0)
+        .list(chunk.iter().map(|fresh| fresh.ordinal));
+    tx.guarded("record_identified", update, chunk.len()).await?;
+
+    let update =
+        Statement::named("identify_calls", "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, lang = ")
+            .case("id", chunk.iter().map(|fresh| (fresh.call, fresh.identified.language.as_str())))
+            .push(", languageId = ")
+            .case("id", chunk.iter().map(|fresh| (fresh.call, Value::from(language(fresh)))))
+            .push(", audioDuration = ")
+            .case("id", chunk.iter().map(|fresh| (fresh.call, fresh.identified.duration_seconds)))
+            .push(" WHERE id IN ")
+            .list(chunk.iter().map(|fresh| fresh.call));
+    tx.guarded("identify_calls", update, chunk.len()).await?;
+
+    let update = "UPDATE fileDistribution SET lidDone = 1 WHERE batchId = ? AND `file` IN ";
+    let update = Statement::named("lid_done", update).bind(batch.0);
+    tx.execute(update.list(chunk.iter().map(|fresh| fresh.audio_name.as_str()))).await?;
+
+    write_lid_status(tx, batch, chunk).await
+}
+
+/// One `lidStatus` row a recording: identifying again updates it.
+async fn write_lid_status(
+    tx: &mut Transaction,
+    batch: BatchId,
+    chunk: &[Fresh<'_>],
+) -> Result<(), LedgerError> {
+    let select = "SELECT audioName, MAX(id) FROM lidStatus WHERE batchId = ? AND audioName IN ";
+    let select = Statement::named("lid_status_rows", select).bind(batch.0);
+    let select = select.list(chunk.iter().map(|fresh| fresh.audio_name.as_str())).push(" GROUP BY audioName");
+    let rows = tx.rows(select).await?;
+    let existing: HashMap<String, i64> =
+        rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect::<Result<_, LedgerError>>()?;
+
+    let missing: Vec<&Fresh<'_>> =
+        chunk.iter().filter(|fresh| !existing.contains_key(&fresh.audio_name)).collect();
+    for missing in chunks(&missing) {
+        tx.execute(insert_lid_status(batch, missing)).await?;
+    }
+    for fresh in chunk {
+        let Some(id) = existing.get(&fresh.audio_name) else { continue };
+        let update = "UPDATE lidStatus SET `language` = ?, audioDuration = ?, lidProcessingTime = ?, ip = ?, \
+                      updatedAt = CURRENT_TIMESTAMP WHERE id = ?";
+        let update = Statement::named("update_lid_status", update)
+            .bind(fresh.identified.language.as_str())
+            .bind(fresh.identified.duration_seconds)
+            .bind(processing_time(fresh.identified))
+            .bind(fresh.address)
+            .bind(*id);
+        tx.guarded("update_lid_status", update, 1).await?;
+    }
+    Ok(())
+}
+
+fn insert_lid_status(batch: BatchId, missing: &[&Fresh<'_>]) -> Statement {
+    let columns = "INSERT INTO lidStatus (audioName, `language`, audioDuration, lidProcessingTime, batchId, ip) VALUES ";
+    let mut insert = Statement::named("insert_lid_status", columns);
+    for (index, fresh) in missing.iter().enumerate() {
+        insert = insert
+            .push(if index == 0 { "(?, ?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?, ?)" })
+            .bind(fresh.audio_name.as_str())
+            .bind(fresh.identified.language.as_str())
+            .bind(fresh.identified.duration_seconds)
+            .bind(processing_time(fresh.identified))
+            .bind(batch.0)
+            .bind(fresh.address);
+    }
+    insert
+}
+
+/// Seconds with milliseconds: the column is text.
+fn processing_time(identified: &Identified) -> String {
+    format!("{:.3}", identified.processing_seconds)
+}

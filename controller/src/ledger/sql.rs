@@ -1,0 +1,216 @@
+//! Statements with values, and rows of values: what the ledger needs of SQL,
+//! in a form that does not depend on the database.
+
+use super::LedgerError;
+
+/// A value that is bound to a statement or read from a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Real(value)
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        Self::Blob(value.to_vec())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// The columns of one row, in the order of the SELECT.
+#[derive(Debug, Clone)]
+pub(super) struct Row(pub(super) Vec<Value>);
+
+impl Row {
+    fn corrupt(&self, column: usize) -> LedgerError {
+        LedgerError::Corrupt { column: format!("{column}"), value: format!("{:?}", self.0.get(column)) }
+    }
+
+    pub(super) fn int(&self, column: usize) -> Result<i64, LedgerError> {
+        self.opt_int(column)?.ok_or_else(|| self.corrupt(column))
+    }
+
+    pub(super) fn opt_int(&self, column: usize) -> Result<Option<i64>, LedgerError> {
+        match self.0.get(column) {
+            Some(Value::Int(value)) => Ok(Some(*value)),
+            Some(Value::Null) => Ok(None),
+            Some(Value::Real(_) | Value::Text(_) | Value::Blob(_)) | None => Err(self.corrupt(column)),
+        }
+    }
+
+    /// A count or a size: an integer that is not negative.
+    pub(super) fn count(&self, column: usize) -> Result<u64, LedgerError> {
+        u64::try_from(self.int(column)?).map_err(|_| self.corrupt(column))
+    }
+
+    pub(super) fn flag(&self, column: usize) -> Result<bool, LedgerError> {
+        Ok(self.int(column)? != 0)
+    }
+
+    pub(super) fn opt_real(&self, column: usize) -> Result<Option<f64>, LedgerError> {
+        match self.0.get(column) {
+            Some(Value::Real(value)) => Ok(Some(*value)),
+            // SQLite gives a whole number in a float column back as an integer.
+            Some(Value::Int(value)) => {
+                i32::try_from(*value).map(|value| Some(f64::from(value))).map_err(|_| self.corrupt(column))
+            }
+            Some(Value::Null) => Ok(None),
+            Some(Value::Text(_) | Value::Blob(_)) | None => Err(self.corrupt(column)),
+        }
+    }
+
+    pub(super) fn text(&self, column: usize) -> Result<String, LedgerError> {
+        self.opt_text(column)?.ok_or_else(|| self.corrupt(column))
+    }
+
+    pub(super) fn opt_text(&self, column: usize) -> Result<Option<String>, LedgerError> {
+        match self.0.get(column) {
+            Some(Value::Text(value)) => Ok(Some(value.clone())),
+            Some(Value::Null) => Ok(None),
+            Some(Value::Int(_) | Value::Real(_) | Value::Blob(_)) | None => Err(self.corrupt(column)),
+        }
+    }
+
+    pub(super) fn opt_blob(&self, column: usize) -> Result<Option<&[u8]>, LedgerError> {
+        match self.0.get(column) {
+            Some(Value::Blob(value)) => Ok(Some(value)),
+            Some(Value::Null) => Ok(None),
+            Some(Value::Int(_) | Value::Real(_) | Value::Text(_)) | None => Err(self.corrupt(column)),
+        }
+    }
+
+    /// A column that holds one of a few fixed words.
+    pub(super) fn word<T>(&self, column: usize) -> Result<T, LedgerError>
+    where
+        T: for<'a> TryFrom<&'a str>,
+    {
+        T::try_from(&self.text(column)?).map_err(|_| self.corrupt(column))
+    }
+}
+
+/// A statement under construction. The text never holds data: values are
+/// bound, so that the few texts there are stay prepared.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Statement {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Statement {
+    /// Begins with a comment that names the statement, so that the database's
+    /// log can be read.
+    pub(super) fn named(name: &str, text: &str) -> Self {
+        Self { text: format!("/* {name} */ {text}"), values: Vec::new() }
+    }
+
+    pub(super) fn push(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// `(?, ?, ...)` with these values.
+    pub(super) fn list<T: Into<Value>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
+        let before = self.values.len();
+        self.values.extend(values.into_iter().map(Into::into));
+        let marks = vec!["?"; self.values.len() - before].join(", ");
+        self.push("(").push(&marks).push(")")
+    }
+
+    /// `CASE key WHEN ? THEN ? ... END` over pairs of key and value.
+    pub(super) fn case<K, V>(mut self, key: &str, arms: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<Value>,
+        V: Into<Value>,
+    {
+        self.text.push_str("CASE ");
+        self.text.push_str(key);
+        for (when, then) in arms {
+            self.text.push_str(" WHEN ? THEN ?");
+            self.values.push(when.into());
+            self.values.push(then.into());
+        }
+        self.push(" END")
+    }
+}
+
+/// Cuts a group into chunks of a few fixed sizes, so that there are only as
+/// many prepared statements as sizes.
+pub(super) fn chunks<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {
+    const SIZES: [usize; 4] = [500, 100, 10, 1];
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= items.len())?;
+        let (chunk, rest) = items.split_at(size);
+        items = rest;
+        Some(chunk)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_cover_the_group_in_order_with_fixed_sizes() {
+        let items: Vec<u32> = (0..1_632).collect();
+        let chunks: Vec<&[u32]> = chunks(&items).collect();
+        assert_eq!(chunks.concat(), items);
+        let sizes: Vec<usize> = chunks.iter().map(|chunk| chunk.len()).collect();
+        assert_eq!(sizes, [500, 500, 500, 100, 10, 10, 10, 1, 1]);
+    }
+
+    #[test]
+    fn statement_text_holds_marks_and_never_data() {
+        let statement = Statement::named("n", "UPDATE t SET a = ")
+            .case("id", [(1, "x'; DROP"), (2, "y")])
+            .push(" WHERE id IN ")
+            .list([1, 2]);
+        assert_eq!(
+            statement.text,
+            "/* n */ UPDATE t SET a = CASE id WHEN ? THEN ? WHEN ? THEN ? END WHERE id IN (?, ?)"
+        );
+        assert_eq!(statement.values.len(), 6);
+    }
+}
