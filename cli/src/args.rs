@@ -1,0 +1,233 @@
+//! The command line.
+
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
+
+use crate::{
+    client::{LidFilter, RecordingFilter, address},
+    exit::EXIT_CODES,
+};
+
+/// Places batches of call recordings on GPU machines, has their language
+/// identified there, and keeps the record of every step.
+#[derive(Debug, Parser)]
+#[command(name = "cofi", version, after_help = EXIT_CODES, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Address of the controller (`cofi run` brings its own)
+    #[arg(long, global = true, env = "COFI_CONTROLLER", value_name = "URL", default_value = "http://127.0.0.1:7400", value_parser = address)]
+    pub(crate) controller: String,
+
+    /// Print for programs: one JSON document, or one JSON object a line where
+    /// the command says so
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Give up on a call that brings no answer in this time, for example
+    /// "10s" or "2m" [default: 30s; none for planning a batch]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start batches, follow them, try them again
+    #[command(subcommand)]
+    Batch(BatchCommand),
+    /// Look at the calls that later stages work on
+    #[command(subcommand)]
+    Call(CallCommand),
+    /// Look at the machines that recordings are placed on
+    #[command(subcommand)]
+    Agent(AgentCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Plan a batch from a folder on the controller's machine
+    ///
+    /// The batch exists whole or not at all: if any file is in the way, every
+    /// offender is listed, nothing is planned, and the exit code is 1.
+    Submit(SubmitArgs),
+    /// List the batches, newest first
+    List(ListArgs),
+    /// Show one batch
+    Show(BatchId),
+    /// Follow a batch until nothing is left to do
+    ///
+    /// Comes back by itself when the controller is restarted. With --json:
+    /// one snapshot a line, as {"batch": {...}}, at most one a second.
+    #[command(after_help = EXIT_CODES)]
+    Watch(WatchArgs),
+    /// List the recordings of a batch in the order of its manifest
+    Recordings(RecordingsArgs),
+    /// Try the failed recordings of a batch again
+    Retry(RetryArgs),
+    /// Cancel what has not been placed yet; what is stored stays
+    Cancel(BatchId),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatchId {
+    /// Number of the batch
+    #[arg(value_name = "BATCH")]
+    pub(crate) batch_id: i64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    /// Folder with the recordings, subfolders included; a relative path is
+    /// taken from the current folder
+    pub(crate) source: PathBuf,
+
+    /// Date of the batch [default: today]
+    #[arg(long, value_name = "DD-MM-YYYY", default_value = "", hide_default_value = true)]
+    pub(crate) batch_date: String,
+
+    /// Id of the process that the calls belong to
+    #[arg(long, value_name = "ID", default_value_t = 1)]
+    pub(crate) process: i64,
+
+    /// Id of the category mapping of the calls
+    #[arg(long, value_name = "ID", default_value_t = 1)]
+    pub(crate) category_mapping: i64,
+
+    /// What the calls' audio addresses begin with [default: the source as a
+    /// file:// address]
+    #[arg(long, value_name = "URL", default_value = "", hide_default_value = true)]
+    pub(crate) audio_endpoint: String,
+
+    /// Languages to choose from, for example "en,hi" [default: any]
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    pub(crate) candidates: Vec<String>,
+
+    /// The same key with the same request gives the same batch, however often
+    /// it is sent
+    #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
+    pub(crate) idempotency_key: String,
+
+    /// Leave out files that an earlier batch of this folder holds unchanged
+    #[arg(long)]
+    pub(crate) skip_known: bool,
+
+    /// Follow the batch until nothing is left to do; prints like `batch watch`
+    #[arg(long)]
+    pub(crate) watch: bool,
+
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    pub(crate) batch: BatchId,
+
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Patience {
+    /// While watching: how long the controller may be away
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    pub(crate) give_up_after: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Show at most so many [default: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<NonZeroU64>,
+}
+
+impl ListArgs {
+    pub(crate) fn limit(&self) -> Option<u64> {
+        self.limit.map(NonZeroU64::get)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordingsArgs {
+    #[command(flatten)]
+    pub(crate) batch: BatchId,
+
+    /// Only the recordings that stand there
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) filter: Option<RecordingFilter>,
+
+    /// Show all of them, as without --limit
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    pub(crate) batch: BatchId,
+
+    /// Only these recordings, by their place in the manifest [default: every
+    /// failed one]
+    #[arg(long, value_name = "N", num_args = 1.., value_delimiter = ',')]
+    pub(crate) ordinal: Vec<i64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CallCommand {
+    /// List the calls of a batch by id
+    List(CallListArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallListArgs {
+    #[command(flatten)]
+    pub(crate) batch: BatchId,
+
+    /// Only calls of this status, for example "Pending"
+    #[arg(long)]
+    pub(crate) status: Option<String>,
+
+    /// Only calls whose language is known, or is not; a call without one has
+    /// duration 0 and looks like a short call
+    #[arg(long, default_value = "any")]
+    pub(crate) lid: LidFilter,
+
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// List the agents by name
+    List(ListArgs),
+    /// Show one agent
+    Show(AgentName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentName {
+    /// Name of the agent
+    pub(crate) name: String,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map(Duration::from_secs).ok();
+    let written = || text.parse::<SignedDuration>().ok()?.try_into().ok();
+    match seconds.or_else(written) {
+        Some(Duration::ZERO) => Err("must be more than nothing".to_owned()),
+        Some(duration) => Ok(duration),
+        None => Err("expected a time like 30s, 5m or 1h".to_owned()),
+    }
+}

@@ -1,0 +1,94 @@
+//! One thing in full, for people.
+
+use super::{
+    escape::escape,
+    rows::{self, NOTHING, or_nothing},
+    table::{Medium, pairs, table},
+    units::bytes,
+};
+use crate::view::{Agent, Batch, Rejection};
+
+/// A batch: what it is, where it stands, its languages, its newest failures.
+pub(super) fn batch(medium: Medium, batch: &Batch) -> String {
+    let counts = &batch.counts;
+    let candidates = &batch.candidate_languages;
+    let mut facts = vec![
+        ("batch", batch.batch_id.to_string()),
+        ("state", batch.state.words().to_owned()),
+        ("source", batch.source.clone()),
+        ("date", batch.batch_date.clone()),
+        ("created", format!("{:.0}", batch.create_time)),
+        ("candidates", if candidates.is_empty() { "any language".to_owned() } else { candidates.join(", ") }),
+        ("recordings", format!("{} ({})", counts.recordings, bytes(counts.bytes))),
+        ("stored", format!("{} ({})", counts.stored, bytes(counts.stored_bytes))),
+        ("identified", counts.identified.to_string()),
+    ];
+    let rest = [
+        ("to be placed", counts.planned),
+        ("to be identified", counts.lid_pending),
+        ("not placed", counts.placement_failed),
+        ("not identified", counts.lid_failed),
+        ("cancelled", counts.cancelled),
+    ];
+    facts.extend(
+        rest.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.to_string())),
+    );
+    facts.extend(batch.waiting_for.clone().map(|reason| ("waiting", reason)));
+    join([pairs(medium, &facts), languages(medium, batch), failures(medium, batch)])
+}
+
+fn languages(medium: Medium, batch: &Batch) -> String {
+    let rows = batch.languages.iter().map(|count| rows::language(count, batch.counts.identified));
+    table(medium, rows::LANGUAGES, rows)
+}
+
+fn failures(medium: Medium, batch: &Batch) -> String {
+    let (newest, failed) = (batch.newest_failures.len(), batch.counts.failed());
+    let rows = table(medium, rows::FAILURES, batch.newest_failures.iter().map(rows::failure));
+    if rows.is_empty() || u64::try_from(newest).is_ok_and(|newest| newest == failed) {
+        return rows;
+    }
+    format!("{rows}\n(the newest {newest} of {failed} failures)")
+}
+
+/// An agent: what it is, and how busy it is while connected.
+pub(super) fn agent(medium: Medium, agent: &Agent) -> String {
+    let mut facts = vec![
+        ("agent", agent.name.clone()),
+        ("state", agent.state.words().to_owned()),
+        ("reason", or_nothing(agent.reason.as_ref())),
+        ("address", agent.advertise_address.clone()),
+        ("version", agent.version.clone()),
+        ("storage", agent.storage_id.clone()),
+        ("last seen", format!("{:.0}", agent.last_seen_time)),
+    ];
+    if let Some(load) = &agent.load {
+        facts.extend([
+            ("engine", or_nothing(load.engine.as_ref())),
+            ("device", or_nothing(load.device.as_ref())),
+            ("weight", load.weight.to_string()),
+            ("free disk", bytes(load.free_disk_bytes)),
+            ("being sent", load.deliveries.to_string()),
+            ("to be identified", load.lid_waiting.to_string()),
+        ]);
+    }
+    facts.retain(|(_, value)| !value.is_empty() && value != NOTHING);
+    pairs(medium, &facts)
+}
+
+/// Every offender that was named, and how many there are in all.
+pub(super) fn rejection(medium: Medium, rejection: &Rejection) -> String {
+    let total = rejection.total_offenders;
+    let files = if total == 1 { "file is" } else { "files are" };
+    let named = rejection.offenders.len();
+    let title = match u64::try_from(named) {
+        Ok(named) if named < total => format!("rejected: {total} {files} in the way (the first {named})"),
+        Ok(_) | Err(_) => format!("rejected: {total} {files} in the way"),
+    };
+    let rows = table(medium, rows::OFFENDERS, rejection.offenders.iter().map(rows::offender));
+    format!("{}\n{rows}", escape(&title))
+}
+
+fn join(parts: impl IntoIterator<Item = String>) -> String {
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
+}

@@ -1,0 +1,168 @@
+//! A controller that says what a test tells it to say.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use cofi_proto::pb::v1::{
+    self as pb,
+    batch_service_server::{BatchService, BatchServiceServer},
+    call_service_server::{CallService, CallServiceServer},
+    fleet_service_server::{FleetService, FleetServiceServer},
+};
+use tokio::{net::TcpListener, runtime::Runtime};
+use tokio_stream::{Iter, wrappers::TcpListenerStream};
+use tonic::{Request, Response, Status, transport::Server};
+
+/// What one call answers; unless scripted, that it is not implemented.
+type Answer<Q, A> = Box<dyn Fn(Q) -> Result<A, Status> + Send + Sync>;
+
+/// Everything that a test can script.
+pub(crate) struct Script {
+    pub(crate) create: Answer<pb::CreateBatchRequest, pb::CreateBatchResponse>,
+    pub(crate) get: Answer<pb::GetBatchRequest, pb::Batch>,
+    pub(crate) batches: Answer<pb::ListBatchesRequest, pb::ListBatchesResponse>,
+    /// The snapshots of one watch, after which its stream ends.
+    pub(crate) watch: Answer<pb::WatchBatchRequest, Vec<Result<pb::Batch, Status>>>,
+    pub(crate) recordings: Answer<pb::ListRecordingsRequest, pb::ListRecordingsResponse>,
+    pub(crate) retry: Answer<pb::RetryRecordingsRequest, pb::RetryRecordingsResponse>,
+    pub(crate) cancel: Answer<pb::CancelBatchRequest, pb::CancelBatchResponse>,
+    pub(crate) calls: Answer<pb::ListCallsRequest, pb::ListCallsResponse>,
+    pub(crate) agents: Answer<pb::ListAgentsRequest, pb::ListAgentsResponse>,
+    pub(crate) agent: Answer<pb::GetAgentRequest, pb::Agent>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            create: unscripted(),
+            get: unscripted(),
+            batches: unscripted(),
+            watch: unscripted(),
+            recordings: unscripted(),
+            retry: unscripted(),
+            cancel: unscripted(),
+            calls: unscripted(),
+            agents: unscripted(),
+            agent: unscripted(),
+        }
+    }
+}
+
+fn unscripted<Q, A>() -> Answer<Q, A> {
+    Box::new(|_| Err(Status::unimplemented("")))
+}
+
+/// A running controller; dropped, it is gone, and its connections with it.
+pub(crate) struct Fake {
+    pub(crate) address: SocketAddr,
+    runtime: Option<Runtime>,
+}
+
+impl Fake {
+    pub(crate) fn start(script: Script) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), script)
+    }
+
+    pub(crate) fn start_at(address: SocketAddr, script: Script) -> Self {
+        let runtime = Runtime::new().expect("start a runtime");
+        let listener = runtime.block_on(TcpListener::bind(address)).expect("listen");
+        let address = listener.local_addr().expect("know the address");
+        let script = Arc::new(Scripted(script));
+        let server = Server::builder()
+            .add_service(BatchServiceServer::from_arc(Arc::clone(&script)))
+            .add_service(CallServiceServer::from_arc(Arc::clone(&script)))
+            .add_service(FleetServiceServer::from_arc(script))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        runtime.spawn(server);
+        Self { address, runtime: Some(runtime) }
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+struct Scripted(Script);
+
+fn say<Q, A>(answer: &Answer<Q, A>, request: Request<Q>) -> Result<Response<A>, Status> {
+    answer(request.into_inner()).map(Response::new)
+}
+
+#[tonic::async_trait]
+impl BatchService for Scripted {
+    type WatchBatchStream = Iter<std::vec::IntoIter<Result<pb::Batch, Status>>>;
+
+    async fn create_batch(
+        &self,
+        request: Request<pb::CreateBatchRequest>,
+    ) -> Result<Response<pb::CreateBatchResponse>, Status> {
+        say(&self.0.create, request)
+    }
+
+    async fn get_batch(&self, request: Request<pb::GetBatchRequest>) -> Result<Response<pb::Batch>, Status> {
+        say(&self.0.get, request)
+    }
+
+    async fn list_batches(
+        &self,
+        request: Request<pb::ListBatchesRequest>,
+    ) -> Result<Response<pb::ListBatchesResponse>, Status> {
+        say(&self.0.batches, request)
+    }
+
+    async fn watch_batch(
+        &self,
+        request: Request<pb::WatchBatchRequest>,
+    ) -> Result<Response<Self::WatchBatchStream>, Status> {
+        let snapshots = say(&self.0.watch, request)?.into_inner();
+        Ok(Response::new(tokio_stream::iter(snapshots)))
+    }
+
+    async fn list_recordings(
+        &self,
+        request: Request<pb::ListRecordingsRequest>,
+    ) -> Result<Response<pb::ListRecordingsResponse>, Status> {
+        say(&self.0.recordings, request)
+    }
+
+    async fn retry_recordings(
+        &self,
+        request: Request<pb::RetryRecordingsRequest>,
+    ) -> Result<Response<pb::RetryRecordingsResponse>, Status> {
+        say(&self.0.retry, request)
+    }
+
+    async fn cancel_batch(
+        &self,
+        request: Request<pb::CancelBatchRequest>,
+    ) -> Result<Response<pb::CancelBatchResponse>, Status> {
+        say(&self.0.cancel, request)
+    }
+}
+
+#[tonic::async_trait]
+impl CallService for Scripted {
+    async fn list_calls(
+        &self,
+        request: Request<pb::ListCallsRequest>,
+    ) -> Result<Response<pb::ListCallsResponse>, Status> {
+        say(&self.0.calls, request)
+    }
+}
+
+#[tonic::async_trait]
+impl FleetService for Scripted {
+    async fn list_agents(
+        &self,
+        request: Request<pb::ListAgentsRequest>,
+    ) -> Result<Response<pb::ListAgentsResponse>, Status> {
+        say(&self.0.agents, request)
+    }
+
+    async fn get_agent(&self, request: Request<pb::GetAgentRequest>) -> Result<Response<pb::Agent>, Status> {
+        say(&self.0.agent, request)
+    }
+}

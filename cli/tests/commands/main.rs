@@ -1,0 +1,9 @@
+//! The built `cofi` against a scripted controller.
+
+mod batches;
+mod failures;
+mod fake;
+mod listings;
+mod program;
+mod samples;
+mod watching;
