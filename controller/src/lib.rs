@@ -3,3 +3,6 @@
 
 pub mod delivery;
 pub mod ledger;
+pub mod plan;
+pub mod scheduler;
+pub mod source;

@@ -1,0 +1,192 @@
+//! Recordings in memory: those that wait, those that are under way, and how
+//! far each batch has been read from the ledger. Memory is bounded by the
+//! windows, not by the batches.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use cofi_proto::{AgentName, BatchId, DeliveryId, RecordingId};
+
+use crate::ledger::PlannedRecording;
+
+/// Below this many waiting recordings, more are read.
+pub(super) const LOW_WATER: usize = 1_024;
+/// Read at a time.
+pub(super) const PAGE: i64 = 2_048;
+
+/// Where a recording that is in memory stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the queue.
+    Waiting,
+    /// Put off until a time.
+    Delayed,
+    /// Under way.
+    Live(DeliveryId),
+    /// An agent says it holds it; that is being verified.
+    Offered,
+}
+
+/// A recording in the queue, with its history since it was planned or retried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Job {
+    pub(super) recording: PlannedRecording,
+    /// Failed attempts.
+    pub(super) attempts: i64,
+    /// The agent that failed last: another one is tried first.
+    pub(super) avoid: Option<AgentName>,
+}
+
+impl Job {
+    pub(super) fn id(&self) -> RecordingId {
+        self.recording.recording
+    }
+}
+
+/// How far a batch has been read.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    after: i64,
+    exhausted: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    places: HashMap<RecordingId, Place>,
+    queue: VecDeque<Job>,
+    delayed: BTreeMap<(Duration, RecordingId), Job>,
+    cursors: BTreeMap<BatchId, Cursor>,
+    loading: Option<BatchId>,
+    /// Left memory while a page was being read: the page may be older.
+    left_while_loading: HashSet<RecordingId>,
+}
+
+impl Backlog {
+    /// A batch has recordings to place, perhaps ones that were read before.
+    pub(super) fn open_batch(&mut self, batch: BatchId) {
+        self.cursors.insert(batch, Cursor { after: -1, exhausted: false });
+    }
+
+    /// Forgets what waits of a batch. What is under way goes on.
+    pub(super) fn cancel_batch(&mut self, batch: BatchId) {
+        self.cursors.remove(&batch);
+        self.queue.retain(|job| job.id().batch != batch);
+        self.delayed.retain(|(_, recording), _| recording.batch != batch);
+        self.places.retain(|recording, place| {
+            recording.batch != batch || !matches!(place, Place::Waiting | Place::Delayed)
+        });
+    }
+
+    /// The next page to read, if one is due: batch, and the ordinal it begins
+    /// after.
+    pub(super) fn next_page(&mut self) -> Option<(BatchId, i64)> {
+        if self.loading.is_some() || self.queue.len() >= LOW_WATER {
+            return None;
+        }
+        let (batch, cursor) = self.cursors.iter().find(|(_, cursor)| !cursor.exhausted)?;
+        self.loading = Some(*batch);
+        Some((*batch, cursor.after))
+    }
+
+    /// Takes a page that was read; an empty one ends its batch.
+    pub(super) fn page(&mut self, batch: BatchId, after: i64, recordings: Vec<PlannedRecording>) {
+        self.loading = None;
+        let left = std::mem::take(&mut self.left_while_loading);
+        // The batch was cancelled or opened anew meanwhile: the page is not
+        // the one that is wanted now.
+        let Some(cursor) = self.cursors.get_mut(&batch).filter(|cursor| cursor.after == after) else {
+            return;
+        };
+        match recordings.last() {
+            Some(last) => cursor.after = last.recording.ordinal,
+            None => cursor.exhausted = true,
+        }
+        for recording in recordings {
+            let id = recording.recording;
+            if !left.contains(&id) && !self.places.contains_key(&id) {
+                self.push_back(Job { recording, attempts: 0, avoid: None });
+            }
+        }
+    }
+
+    /// A page could not be read; it is asked for again.
+    pub(super) fn page_failed(&mut self) {
+        self.loading = None;
+        self.left_while_loading.clear();
+    }
+
+    pub(super) fn push_back(&mut self, job: Job) {
+        self.places.insert(job.id(), Place::Waiting);
+        self.queue.push_back(job);
+    }
+
+    pub(super) fn push_front(&mut self, job: Job) {
+        self.places.insert(job.id(), Place::Waiting);
+        self.queue.push_front(job);
+    }
+
+    pub(super) fn delay(&mut self, job: Job, until: Duration) {
+        self.places.insert(job.id(), Place::Delayed);
+        self.delayed.insert((until, job.id()), job);
+    }
+
+    /// Puts what was delayed until now back into the queue.
+    pub(super) fn wake(&mut self, now: Duration) {
+        while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
+            let job = entry.remove();
+            if self.places.get(&job.id()) == Some(&Place::Delayed) {
+                self.push_back(job);
+            }
+        }
+    }
+
+    /// The next one in the queue.
+    pub(super) fn peek(&mut self) -> Option<&Job> {
+        while let Some(job) = self.queue.front() {
+            if self.places.get(&job.id()) == Some(&Place::Waiting) {
+                break;
+            }
+            self.queue.pop_front();
+        }
+        self.queue.front()
+    }
+
+    /// Takes the one that [`Backlog::peek`] shows under way.
+    pub(super) fn start(&mut self, delivery: DeliveryId) -> Option<Job> {
+        let job = self.queue.pop_front()?;
+        self.places.insert(job.id(), Place::Live(delivery));
+        Some(job)
+    }
+
+    /// An agent offers a recording: it is not to be sent while that is
+    /// verified.
+    pub(super) fn offer(&mut self, recording: RecordingId) {
+        self.places.insert(recording, Place::Offered);
+    }
+
+    pub(super) fn place(&self, recording: RecordingId) -> Option<Place> {
+        self.places.get(&recording).copied()
+    }
+
+    /// The recording needs nothing more.
+    pub(super) fn leave(&mut self, recording: RecordingId) {
+        self.places.remove(&recording);
+        if self.loading == Some(recording.batch) {
+            self.left_while_loading.insert(recording);
+        }
+    }
+
+    /// Whether recordings of this batch are still to be sent.
+    pub(super) fn has_unsent(&self, batch: BatchId) -> bool {
+        self.cursors.get(&batch).is_some_and(|cursor| !cursor.exhausted)
+            || self.queue.iter().any(|job| job.id().batch == batch)
+            || self.delayed.keys().any(|(_, recording)| recording.batch == batch)
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.places.values().filter(|place| **place == Place::Waiting).count()
+    }
+}

@@ -1,0 +1,158 @@
+//! What the scheduler is told, and what it wants done.
+
+use cofi_proto::{AgentName, BatchId, DeliveryId, RecordingId, receive::RefusalCode};
+
+use super::Condition;
+use crate::ledger::PlannedRecording;
+
+/// A stream that recordings go out on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneId(pub u64);
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A batch has recordings to place: it is new, was retried, or the
+    /// controller has started.
+    BatchOpened(BatchId),
+    /// What waits of a batch is not to be placed any more.
+    BatchCancelled(BatchId),
+    /// A page was read, as [`Action::Load`] asked.
+    Loaded {
+        /// Of this batch.
+        batch: BatchId,
+        /// Beginning after this ordinal.
+        after: i64,
+        /// In order; empty if there are no more.
+        recordings: Vec<PlannedRecording>,
+    },
+    /// A page could not be read.
+    LoadFailed,
+    /// An agent has a session.
+    AgentJoined {
+        /// Its name.
+        agent: AgentName,
+        /// Share of work, 100 being usual.
+        weight: u32,
+        /// What it says of itself.
+        condition: Condition,
+    },
+    /// An agent says how it is.
+    AgentCondition {
+        /// Its name.
+        agent: AgentName,
+        /// What it says of itself.
+        condition: Condition,
+    },
+    /// An agent says that it holds a recording since before this session;
+    /// that is being verified.
+    Offered(RecordingId),
+    /// What an agent offered is not what the source holds.
+    OfferRejected(PlannedRecording),
+    /// An agent has said all that it holds.
+    Reconciled(AgentName),
+    /// An agent's session has ended.
+    AgentLeft(AgentName),
+    /// An agent has opened a stream to receive on.
+    LaneOpened {
+        /// Its name.
+        agent: AgentName,
+        /// The stream.
+        lane: LaneId,
+    },
+    /// Such a stream has closed.
+    LaneClosed {
+        /// Its agent.
+        agent: AgentName,
+        /// The stream.
+        lane: LaneId,
+    },
+    /// A delivery was acknowledged and verified.
+    Acknowledged {
+        /// By this agent.
+        agent: AgentName,
+        /// The delivery.
+        delivery: DeliveryId,
+    },
+    /// A delivery failed.
+    Refused {
+        /// On the way to this agent.
+        agent: AgentName,
+        /// The delivery.
+        delivery: DeliveryId,
+        /// Why.
+        cause: Cause,
+    },
+    /// The ledger has settled an acknowledged or offered recording.
+    Recorded {
+        /// Who holds it, or offered it.
+        agent: AgentName,
+        /// The recording.
+        recording: RecordingId,
+        /// Whether it has its rows from this agent.
+        stored: bool,
+    },
+    /// Results of an agent were applied.
+    Identified {
+        /// Its name.
+        agent: AgentName,
+        /// How many.
+        recordings: u64,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// Why a delivery failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The agent refused it.
+    Agent(RefusalCode, String),
+    /// The source changed, or cannot be read; the code says which.
+    Source {
+        /// A fixed word for programs.
+        code: &'static str,
+        /// Words for people.
+        reason: String,
+    },
+    /// The acknowledgement does not fit what was sent.
+    Mismatch(String),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Read the next page of a batch.
+    Load {
+        /// The batch.
+        batch: BatchId,
+        /// Beginning after this ordinal.
+        after: i64,
+        /// At most so many.
+        limit: i64,
+    },
+    /// Send a recording.
+    Send {
+        /// To this agent.
+        agent: AgentName,
+        /// On this stream.
+        lane: LaneId,
+        /// Under this name.
+        delivery: DeliveryId,
+        /// The recording.
+        recording: PlannedRecording,
+    },
+    /// Record that a recording could not be placed.
+    Fail {
+        /// The recording.
+        recording: RecordingId,
+        /// A fixed word for programs.
+        code: &'static str,
+        /// Words for people.
+        reason: String,
+        /// How often it was tried.
+        attempts: i64,
+    },
+    /// An agent's lease is over.
+    Forget(AgentName),
+}

@@ -1,0 +1,1 @@
+//! The promises of the scheduler, held against random histories.

@@ -1,0 +1,153 @@
+//! Reading recordings from their source: opened beneath the batch's root,
+//! looked at before and after, so that a change is noticed.
+
+use std::{io::Read, os::unix::fs::MetadataExt};
+
+use bytes::{Bytes, BytesMut};
+use cap_std::{ambient_authority, fs::Dir};
+use cofi_proto::{Digest, Hasher, limits::PIECE_BYTES};
+
+use crate::ledger::PlannedRecording;
+
+/// Why a recording cannot be read as it was planned.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// It is not what was planned, or changed while it was read.
+    #[error("{path} changed since the batch was planned ({what})")]
+    Changed {
+        /// Relative to the source.
+        path: String,
+        /// What is different.
+        what: &'static str,
+    },
+    /// It is not there any more.
+    #[error("{path} is not in the source any more")]
+    Missing {
+        /// Relative to the source.
+        path: String,
+    },
+    /// The file system answered with an error.
+    #[error("read {path}: {source}")]
+    Unreadable {
+        /// Relative to the source.
+        path: String,
+        /// The error.
+        source: std::io::Error,
+    },
+}
+
+impl SourceError {
+    /// The fixed word that stands in tables and answers.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Changed { .. } => "source_changed",
+            Self::Missing { .. } => "source_missing",
+            Self::Unreadable { .. } => "source_unreadable",
+        }
+    }
+}
+
+/// What identifies the content of a file without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    size: u64,
+    mtime: i64,
+}
+
+/// A recording that is being read.
+#[derive(Debug)]
+pub struct SourceFile {
+    file: std::fs::File,
+    path: String,
+    stamp: Stamp,
+    hasher: Hasher,
+    offset: u64,
+}
+
+impl SourceFile {
+    /// Opens a recording beneath the root of its batch. Blocks.
+    pub fn open(root: &str, recording: &PlannedRecording) -> Result<Self, SourceError> {
+        let path = recording.source_path.clone();
+        let failed = |path: &str, source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::NotFound => SourceError::Missing { path: path.to_owned() },
+            _ => SourceError::Unreadable { path: path.to_owned(), source },
+        };
+        let root = Dir::open_ambient_dir(root, ambient_authority()).map_err(|error| failed(&path, error))?;
+        let file = root.open(&path).map_err(|error| failed(&path, error))?.into_std();
+        let stamp = stamp(&file).map_err(|error| failed(&path, error))?;
+        if stamp.size != recording.size {
+            return Err(SourceError::Changed { path, what: "its size" });
+        }
+        if stamp.mtime != recording.mtime {
+            return Err(SourceError::Changed { path, what: "its modification time" });
+        }
+        Ok(Self { file, path, stamp, hasher: Hasher::new(), offset: 0 })
+    }
+
+    /// Bytes in it.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.stamp.size
+    }
+
+    /// Bytes that were read.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next piece; an empty one only if the file is empty. Blocks.
+    pub fn read_piece(&mut self) -> Result<Bytes, SourceError> {
+        let left = self.stamp.size - self.offset;
+        let size = usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
+        let mut piece = BytesMut::zeroed(size);
+        self.file.read_exact(&mut piece).map_err(|source| match source.kind() {
+            std::io::ErrorKind::UnexpectedEof => {
+                SourceError::Changed { path: self.path.clone(), what: "it became shorter while it was read" }
+            }
+            _ => SourceError::Unreadable { path: self.path.clone(), source },
+        })?;
+        self.hasher.update(&piece);
+        self.offset += u64::try_from(size).unwrap_or(0);
+        Ok(piece.freeze())
+    }
+
+    /// Whether all of it was read.
+    #[must_use]
+    pub fn at_end(&self) -> bool {
+        self.offset == self.stamp.size
+    }
+
+    /// The digest of all that was read, if the file is still the same.
+    pub fn finish(&self) -> Result<Digest, SourceError> {
+        let now = stamp(&self.file)
+            .map_err(|source| SourceError::Unreadable { path: self.path.clone(), source })?;
+        if now == self.stamp {
+            Ok(self.hasher.finish())
+        } else {
+            Err(SourceError::Changed { path: self.path.clone(), what: "it was written to while it was read" })
+        }
+    }
+}
+
+/// Reads a recording only for its size and digest. Blocks.
+pub fn digest(root: &str, recording: &PlannedRecording) -> Result<(u64, Digest), SourceError> {
+    let mut file = SourceFile::open(root, recording)?;
+    while !file.at_end() {
+        file.read_piece()?;
+    }
+    Ok((file.size(), file.finish()?))
+}
+
+fn stamp(file: &std::fs::File) -> std::io::Result<Stamp> {
+    let metadata = file.metadata()?;
+    Ok(Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        size: metadata.len(),
+        mtime: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+    })
+}
