@@ -1,6 +1,9 @@
 //! Decoding with symphonia, as far as the file goes.
 
-use std::io::ErrorKind;
+use std::{
+    io::ErrorKind,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use symphonia::core::{
     audio::GenericAudioBufferRef,
@@ -23,7 +26,15 @@ pub(super) enum Decoded {
 }
 
 /// Decodes the first audio track; a file that is cut off or damaged gives what is there.
+///
+/// Decoders meet every kind of damage, and some of it makes them panic: that is damage too.
 pub(super) fn decode(source: Box<dyn MediaSource>) -> Result<Decoded, AudioError> {
+    // Nothing that the panic may have left half done outlives it.
+    catch_unwind(AssertUnwindSafe(|| decode_track(source)))
+        .unwrap_or_else(|_| Err(undecodable("the decoder stumbled over its damage")))
+}
+
+fn decode_track(source: Box<dyn MediaSource>) -> Result<Decoded, AudioError> {
     let stream = MediaSourceStream::new(source, MediaSourceStreamOptions::default());
     let mut format = symphonia::default::get_probe()
         .probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default())

@@ -235,3 +235,6 @@ impl Recording {
 fn offset(at: u64, start: u64) -> usize {
     usize::try_from(at.saturating_sub(start)).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,3 +21,6 @@ pub(crate) use error::AudioError;
 pub(crate) use excerpts::{Recording, Span};
 pub(crate) use open::open;
 pub(crate) use resample::{Resampler, SAMPLE_RATE};
+
+#[cfg(test)]
+mod tests;

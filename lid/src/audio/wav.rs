@@ -69,7 +69,7 @@ pub(super) fn scan(file: &mut (impl Read + Seek), size: u64) -> io::Result<WavSc
             b"ds64" => long_size = u64_at(&read_at(file, body, 16)?, 8),
             b"data" => {
                 let Some(format) = format else {
-                    return Ok(WavScan::Damaged("no format before the samples"));
+                    return Ok(WavScan::Damaged("no usable format before the samples"));
                 };
                 let declared = if declared == UNKNOWN_SIZE { long_size } else { Some(u64::from(declared)) };
                 let length = sample_bytes(file, body, declared, size, riff_end == size)?;

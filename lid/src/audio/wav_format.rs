@@ -13,6 +13,9 @@ const MPEG: u16 = 0x0050;
 const MP3: u16 = 0x0055;
 const EXTENSIBLE: u16 = 0xFFFE;
 
+/// As many channels as there are places for loudspeakers, which is what the wave reader takes.
+const CHANNELS: std::ops::RangeInclusive<u16> = 1..=26;
+
 /// The end of every `KSDATAFORMAT_SUBTYPE_*` GUID that begins with a format tag.
 const TAG_GUID_TAIL: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
@@ -38,14 +41,14 @@ struct Common {
 }
 
 impl WavFormat {
-    /// Reads the body of a `fmt ` chunk; `None` if it is too short to say anything.
+    /// Reads the body of a `fmt ` chunk; `None` if it is too short to say anything, or says what cannot be.
     ///
     /// Writers disagree about the chunk's length, its redundant members and when to use the extensible form,
     /// and the wave reader takes only some of these spellings: the answer is spelled in the way that it takes.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let common = Common {
             tag: tag(body)?,
-            channels: u16_at(body, 2)?,
+            channels: u16_at(body, 2).filter(|channels| CHANNELS.contains(channels))?,
             rate: u32_at(body, 4)?,
             bytes_per_second: u32_at(body, 8)?,
             block: u16_at(body, 12)?,

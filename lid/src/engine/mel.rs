@@ -162,4 +162,4 @@ fn narrow(value: f64) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

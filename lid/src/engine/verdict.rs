@@ -125,4 +125,4 @@ fn language_of(channel: &Channel, allowed: &Allowed) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;
