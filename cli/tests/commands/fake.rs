@@ -1,6 +1,6 @@
 //! A controller that says what a test tells it to say.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use cofi_proto::pb::v1::{
     self as pb,
@@ -80,7 +80,8 @@ impl Fake {
 impl Drop for Fake {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // Waits until the port is free again.
+            runtime.shutdown_timeout(Duration::from_secs(10));
         }
     }
 }

@@ -20,7 +20,7 @@ fn paged(sizes: &Arc<Mutex<Vec<i32>>>) -> Script {
     let sizes = Arc::clone(sizes);
     Script {
         recordings: Box::new(move |request| {
-            sizes.lock().unwrap().push(request.page_size);
+            sizes.lock().expect("no thread panicked").push(request.page_size);
             let first = match request.page_token.as_str() {
                 "" => 0,
                 token => {
@@ -157,7 +157,7 @@ fn batches_and_calls_are_a_line_each() {
     });
     let ran = cofi(&fake, &["batch", "list"]);
     let expected =
-        "  7  23-11-2026  complete with failures         400     400         399       1  40.0 MB  /calls";
+        "    7  23-11-2026  complete with failures         400     400         399       1  40.0 MB  /calls";
     assert_eq!(ran.stdout.lines().nth(1), Some(expected), "{}", ran.stdout);
     assert_eq!(cofi(&fake, &["call", "list", "7"]).stdout.lines().count(), 3);
     let calls = cofi(&fake, &["call", "list", "7", "--json"]).document()["calls"].clone();

@@ -80,7 +80,7 @@ pub(crate) fn recording(ordinal: i64) -> pb::Recording {
         lid: pb::Lid::Done.into(),
         agent: "gpu-1".to_owned(),
         call_id: ordinal + 1,
-        digest: vec![0xab; 16].into(),
+        digest: vec![0xab; 16],
         attempts: 0,
         code: String::new(),
         reason: String::new(),

@@ -29,7 +29,7 @@ fn progress_goes_to_stderr_and_the_end_to_stdout() {
                     about 1 min 20 s left; en 80\n\
                     batch 7: stored 400/400, 40.0 MB of 40.0 MB; identified 400/400; en 80\n";
     assert_eq!(ran.stderr, expected);
-    assert!(ran.stdout.contains("state         complete\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("state       complete\n"), "{}", ran.stdout);
 }
 
 #[test]
@@ -104,7 +104,11 @@ fn a_watch_outlives_a_restart_of_the_controller() {
 
 #[test]
 fn a_controller_that_stays_away_is_given_up() {
-    let fake = Fake::start(watching(|| vec![Ok(samples::under_way())]));
+    let watches = AtomicUsize::new(0);
+    let fake = Fake::start(watching(move || match watches.fetch_add(1, Ordering::SeqCst) {
+        0 => vec![Ok(samples::under_way())],
+        _ => vec![],
+    }));
     let ran = cofi(&fake, &["batch", "watch", "7", "--give-up-after", "500ms"]);
     assert_eq!(ran.code, Some(69), "{ran:?}");
     assert!(ran.stderr.contains("no word from the controller"), "{}", ran.stderr);
