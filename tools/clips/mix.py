@@ -1,5 +1,6 @@
 """Makes the samples of a clip from its recipe."""
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from . import music
 from .plan import OPENING_SECONDS, Format, Opening, Recipe
-from .prompts import LONGEST, RATE, Prompt, Samples
+from .prompts import RATE, Prompt, Samples
 
 _SHORTEST, _LONGEST = 10.0, 30.0
 """Seconds of a plain clip."""
@@ -29,19 +30,19 @@ def samples(recipe: Recipe, prompts: Mapping[str, Sequence[Prompt]], seed: int) 
         return _stereo(own, prompts[recipe.other], rng)
     match recipe.opening:
         case Opening.NONE:
-            return _speech(own, rng, rng.uniform(_SHORTEST + 2, _LONGEST - 4), _LONGEST)
+            return _speech(own, rng, rng.uniform(_SHORTEST, _LONGEST - 4), _LONGEST)
         case Opening.MUSIC:
             opening = music.play(OPENING_SECONDS[Opening.MUSIC], rng)
         case Opening.SILENCE:
             opening = _quiet(OPENING_SECONDS[Opening.SILENCE], rng)
         case Opening.ANNOUNCEMENT:
             seconds = OPENING_SECONDS[Opening.ANNOUNCEMENT]
-            spoken = _speech(prompts[recipe.other], rng, seconds, seconds + LONGEST)
+            spoken = _speech(prompts[recipe.other], rng, seconds)
             opening = spoken[: round(seconds * RATE)]
-    return np.concatenate([opening, _pause(rng), _speech(own, rng, _AFTER_OPENING, _LONGEST + LONGEST)])
+    return np.concatenate([opening, _pause(rng), _speech(own, rng, _AFTER_OPENING)])
 
 
-def _speech(prompts: Sequence[Prompt], rng: random.Random, least: float, most: float) -> Samples:
+def _speech(prompts: Sequence[Prompt], rng: random.Random, least: float, most: float = math.inf) -> Samples:
     """Prompts in a random order, until there are `least` seconds; none that would exceed `most`."""
     parts: list[Samples] = []
     total = 0
@@ -58,8 +59,8 @@ def _speech(prompts: Sequence[Prompt], rng: random.Random, least: float, most: f
 
 def _stereo(most: Sequence[Prompt], least: Sequence[Prompt], rng: random.Random) -> Samples:
     """Two people who take turns, each on a channel; the second says little."""
-    left = _speech(most, rng, _STEREO_MOST, _LONGEST)
-    right = _speech(least, rng, _STEREO_LEAST, _LONGEST)
+    left = _speech(most, rng, _STEREO_MOST)
+    right = _speech(least, rng, _STEREO_LEAST)
     turn = len(left) // 2
     length = len(left) + len(right)
     call = np.stack([_quiet(length / RATE, rng), _quiet(length / RATE, rng)], axis=1)

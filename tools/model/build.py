@@ -15,16 +15,19 @@ from . import VERSION, check, manifest, source
 from .errors import BadWeights
 from .manifest import Manifest
 from .precision import Precision, build
-from .source import Found, Wanted
+from .source import Wanted
+from .weights import LidWeights
 from .wheels import SILERO_VAD, Cache, extract
 
 MODEL = "lid.onnx"
 VAD = "silero_vad.onnx"
 RUNTIME = "libonnxruntime.so"
-_OUTPUTS = (MODEL, VAD, RUNTIME)
+OUTPUTS = (MODEL, VAD, RUNTIME)
 
 _VAD_MEMBER = "silero_vad/data/silero_vad.onnx"
-_LARGEST = (1 << 31) - (1 << 20)
+_WINDOW = 1_500
+"""Frames of the 15 s that the engine looks at."""
+LARGEST = (1 << 31) - (1 << 20)
 """Bytes of weights that fit a protobuf message, which an ONNX file is, beside the graph itself."""
 
 
@@ -46,10 +49,10 @@ def run(request: Request, cache: Cache) -> bool:
 def _run(request: Request, cache: Cache) -> bool:
     folder = request.folder
     old = manifest.read(folder)
-    outputs = {name: old.outputs[name] for name in _OUTPUTS if old and manifest.intact(folder, old, name)}
+    outputs = {name: old.outputs[name] for name in OUTPUTS if old and manifest.intact(folder, old, name)}
     if old is None or not _same_model(old, request):
         outputs.pop(MODEL, None)
-    if len(outputs) == len(_OUTPUTS):
+    if len(outputs) == len(OUTPUTS):
         return False
     if RUNTIME not in outputs:
         _copy_runtime(folder)
@@ -72,7 +75,7 @@ def _run(request: Request, cache: Cache) -> bool:
         environment=manifest.environment(),
         precision=request.precision.value,
         inputs={SILERO_VAD.file_name: SILERO_VAD.sha256},
-        outputs=outputs,
+        outputs={name: outputs[name] for name in OUTPUTS},
         **described,
     )
     manifest.write(folder, made)
@@ -95,7 +98,7 @@ def _same_model(old: Manifest, request: Request) -> bool:
 def _make_model(request: Request, cache: Cache) -> dict[str, Any]:
     found = source.find(request.wanted, cache)
     weights, precision = found.weights, request.precision
-    _refuse_too_large(found, precision)
+    _refuse_unusable(found.weights, precision)
     cache.say(f"making the {precision} graph: {len(weights.languages)} languages, width {weights.d_model}")
     models = build(weights, precision)
     cache.say("checking its answers")
@@ -117,10 +120,12 @@ def _make_model(request: Request, cache: Cache) -> dict[str, Any]:
     }
 
 
-def _refuse_too_large(found: Found, precision: Precision) -> None:
+def _refuse_unusable(weights: LidWeights, precision: Precision) -> None:
+    if 2 * len(weights.positions) < _WINDOW:
+        raise BadWeights(f"these weights take at most {2 * len(weights.positions)} frames, not {_WINDOW}")
     bytes_each = 2 if precision is Precision.F16 else 4
-    size = found.weights.parameters() * bytes_each
-    if size > _LARGEST:
+    size = weights.parameters() * bytes_each
+    if size > LARGEST:
         advice = "" if precision is Precision.F16 else "; --precision f16 takes half of that"
         raise BadWeights(
             f"these weights make a graph of {size / 1e9:.1f} GB, and an ONNX file holds 2 GB{advice}"

@@ -22,7 +22,8 @@ from .weights import Floats, LidWeights
 
 ANSWERS = Path(__file__).with_name("reference-answers.json")
 
-_NUMPY_LIMIT = {Precision.F32: 1e-3, Precision.F16: 2e-2}
+_NUMPY_LIMIT = {Precision.F32: 5e-5, Precision.F16: 2e-2}
+"""Largest difference of a probability; whisper-base has 6e-6 and 3e-3."""
 _ANSWER_LIMIT = {Precision.F32: 1e-2, Precision.F16: 3e-2, Precision.INT8: 0.15}
 """Largest difference of a probability. Files in f16 and f32 of the same model differ by 1e-3."""
 _QUANTISED_LIMIT = 0.15
@@ -94,17 +95,14 @@ def check(
 
 
 def _against_numpy(weights: LidWeights, run: Runner, precision: Precision) -> float:
-    largest = 0.0
+    differences = []
     for variant, frames in _SHORT:
         mel = probes.mel(variant, weights.n_mels, frames)
         other = probes.mel(variant + 3, weights.n_mels, frames)
         probabilities, no_speech = run(other, mel)  # a batch, so that mixing its rows shows too
         wanted, wanted_no_speech = reference.answer(weights, mel)
-        largest = max(
-            largest,
-            float(np.abs(probabilities[1] - wanted).max()),
-            abs(float(no_speech[1, 0]) - wanted_no_speech),
-        )
+        differences += [*np.abs(probabilities[1] - wanted), abs(no_speech[1, 0] - wanted_no_speech)]
+    largest = float(np.max(differences))
     _limit(largest, _NUMPY_LIMIT[precision], f"the {precision} graph differs from numpy")
     return largest
 
@@ -118,7 +116,7 @@ def _answers_for(weights: LidWeights) -> tuple[str | None, list[_Answer]]:
 
 
 def _against_answers(weights: LidWeights, run: Runner, precision: Precision, answers: list[_Answer]) -> float:
-    largest = 0.0
+    differences = [0.0]
     for answer in answers:
         probabilities = run(probes.mel(answer.variant, weights.n_mels, answer.frames))[0][0]
         said = weights.languages[int(probabilities.argmax())]
@@ -129,7 +127,8 @@ def _against_answers(weights: LidWeights, run: Runner, precision: Precision, ans
                 f"the reference for {wanted!r}"
             )
         has = dict(zip(weights.languages, probabilities, strict=True))
-        largest = max(largest, *(abs(float(has[language]) - share) for language, share in answer.top))
+        differences += [abs(float(has[language]) - share) for language, share in answer.top]
+    largest = float(np.max(differences))
     _limit(largest, _ANSWER_LIMIT[precision], f"the {precision} graph differs from the reference answers")
     return largest
 

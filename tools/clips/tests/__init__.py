@@ -1,0 +1,1 @@
+"""Tests of the clip maker; `tools/test` runs them."""

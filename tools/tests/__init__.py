@@ -1,0 +1,1 @@
+"""Tests of what the tools share; `tools/test` runs them."""
