@@ -24,13 +24,16 @@ fn folder(variable: &str, maker: &str) -> PathBuf {
 }
 
 /// The worker as a process of its own: an example of this crate, which cargo builds before it runs all tests.
-fn worker(arguments: &[&str], input: &str) -> Output {
+///
+/// What it finds on its search path is up to the test, and so is whether there is an ffmpeg.
+fn worker(arguments: &[&str], programs: &Path, input: &str) -> Output {
     let test = env::current_exe().expect("the test knows where it is");
     let target = test.ancestors().nth(2).expect("tests lie in a folder of the target folder");
     let worker = target.join("examples").join("lid_worker");
     assert!(worker.is_file(), "build it first: cargo build -p cofi-lid --example lid_worker");
     let mut child = Command::new(worker)
         .args(arguments)
+        .env("PATH", programs)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
@@ -66,16 +69,25 @@ fn request(path: &Path, candidates: &[&str]) -> Request {
     Request { id: path.display().to_string(), path: path.to_owned(), candidates }
 }
 
+fn folder_of_model() -> String {
+    folder("COFI_TEST_MODEL", "tools/make-model").display().to_string()
+}
+
 /// What a worker says to the requests after it said that it is ready.
 fn work(requests: &[Request]) -> Vec<WorkerLine> {
     work_with(&[], requests)
 }
 
 fn work_with(arguments: &[&str], requests: &[Request]) -> Vec<WorkerLine> {
-    let model = folder("COFI_TEST_MODEL", "tools/make-model").display().to_string();
+    let no_programs = TempDir::new().expect("a folder");
+    work_beside(no_programs.path(), arguments, requests)
+}
+
+fn work_beside(programs: &Path, arguments: &[&str], requests: &[Request]) -> Vec<WorkerLine> {
+    let model = folder_of_model();
     let arguments = [&["--model", &model], arguments].concat();
     let input: String = requests.iter().map(|request| request.to_line().expect("a request") + "\n").collect();
-    let output = worker(&arguments, &input);
+    let output = worker(&arguments, programs, &input);
     assert!(output.status.success(), "{output:?}");
     let mut lines = parse(&output);
     assert_eq!(lines.len(), requests.len() + 1);
@@ -282,11 +294,89 @@ fn one_bad_recording_does_not_stop_the_worker() {
     }
 }
 
+/// A call in a codec that only ffmpeg reads: GSM 06.10 in wav, by its header.
+fn gsm(folder: &Path) -> PathBuf {
+    let header =
+        b"RIFF\x75\0\0\0WAVEfmt \x14\0\0\0\x31\0\x01\0\x40\x1f\0\0\x59\x06\0\0\x41\0\0\0\x02\0\x40\x01";
+    let path = folder.join("gsm.wav");
+    fs::write(&path, [header.as_slice(), b"data\x41\0\0\0", &[0x5a; 65]].concat()).expect("a small file");
+    path
+}
+
+/// A program that is found as ffmpeg.
+fn stand_in_for_ffmpeg(folder: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = folder.join("ffmpeg");
+    fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")).expect("a small file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it becomes a program");
+}
+
+fn only_failure(lines: Vec<WorkerLine>) -> Failure {
+    match <[WorkerLine; 1]>::try_from(lines) {
+        Ok([WorkerLine::Failure(failure)]) => failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_codec_that_needs_ffmpeg_is_named_where_there_is_none() {
+    let folder = TempDir::new().unwrap();
+    let failure = only_failure(work(&[request(&gsm(folder.path()), &[])]));
+    assert_eq!((failure.code.as_str(), failure.class), ("unsupported_format", FailureClass::Recording));
+    assert!(failure.error.contains("GSM 06.10") && failure.error.contains("ffmpeg"), "{}", failure.error);
+}
+
+#[test]
+fn what_ffmpeg_decodes_is_identified() {
+    let folder = TempDir::new().unwrap();
+    let (language, clip) = clips(|name| name == "01").remove(0);
+    // As ffmpeg would give it: 16 kHz, and a mono call on both of two channels.
+    let decoded: Vec<u8> =
+        samples(&clip).iter().flat_map(|sample| [sample.to_le_bytes(); 4]).flatten().collect();
+    let output = folder.path().join("decoded");
+    fs::write(&output, &decoded).unwrap();
+    // It is given the recording as its input and nothing else to open.
+    let call = gsm(folder.path());
+    let size = fs::metadata(&call).unwrap().len();
+    let opens_nothing = r#"case "$*" in *pipe:0*pipe:1) ;; *) exit 2 ;; esac"#;
+    let output = output.display();
+    stand_in_for_ffmpeg(
+        folder.path(),
+        &format!("{opens_nothing}\ntest $(wc -c) -eq {size} || exit 3\ncat {output}"),
+    );
+    let requests = [request(&call, &[])];
+    let answer = answers(work_beside(folder.path(), &[], &requests)).remove(0);
+    assert_eq!(answer.language, language);
+    let seconds = f64::from(u32::try_from(decoded.len()).unwrap()) / 64_000.0;
+    assert!((answer.duration_seconds - seconds).abs() < 0.001, "{answer:?}");
+}
+
+#[test]
+fn what_ffmpeg_cannot_decode_is_undecodable_in_its_words() {
+    let folder = TempDir::new().unwrap();
+    stand_in_for_ffmpeg(folder.path(), "echo 'Invalid data found' >&2; exit 1");
+    let failure = only_failure(work_beside(folder.path(), &[], &[request(&gsm(folder.path()), &[])]));
+    assert_eq!((failure.code.as_str(), failure.class), ("undecodable", FailureClass::Recording));
+    assert!(failure.error.contains("Invalid data found"), "{}", failure.error);
+}
+
+#[test]
+fn a_recording_that_takes_too_long_ends_the_worker_with_an_answer() {
+    let folder = TempDir::new().unwrap();
+    stand_in_for_ffmpeg(folder.path(), "while printf '....'; do sleep 0.1; done 2>/dev/null");
+    let model = folder_of_model();
+    let line = request(&gsm(folder.path()), &[]).to_line().unwrap() + "\n";
+    let output = worker(&["--model", &model, "--time-limit", "1"], folder.path(), &line);
+    assert!(!output.status.success());
+    let lines = parse(&output);
+    assert!(matches!(&lines[1], WorkerLine::Failure(failure) if failure.code == "too_slow"), "{lines:?}");
+}
+
 #[test]
 fn a_model_that_is_not_there_is_fatal_and_says_where_it_was_expected() {
     let folder = TempDir::new().expect("a folder");
     let model = folder.path().display().to_string();
-    let output = worker(&["--model", &model], "");
+    let output = worker(&["--model", &model], folder.path(), "");
     assert!(!output.status.success());
     let lines = parse(&output);
     let [WorkerLine::Fatal { fatal }] = lines.as_slice() else { panic!("{lines:?}") };

@@ -16,6 +16,9 @@ const RATE: u32 = super::SAMPLE_RATE;
 /// A call has two sides; ffmpeg gives a mono recording twice, which is noticed later.
 const CHANNELS: usize = 2;
 const READ_BYTES: usize = 64 * 1024;
+/// It outlives a worker that is given up only if it computes without end: it never waits for its input, which is
+/// a file, nor for its output, which is closed then.
+const CPU_SECONDS: &str = "600";
 /// As much of what ffmpeg complains about as fits into a reason.
 const MAX_COMPLAINT: u64 = 400;
 
@@ -50,7 +53,7 @@ pub(super) fn decode(path: &Path, codec: &str) -> Result<Recording, AudioError> 
 /// The file is ffmpeg's standard input and the only thing that it may open: a playlist in disguise leads nowhere.
 fn start(file: File, path: &Path) -> std::io::Result<Child> {
     Command::new("ffmpeg")
-        .args(["-v", "error", "-protocol_whitelist", "pipe"])
+        .args(["-v", "error", "-timelimit", CPU_SECONDS, "-protocol_whitelist", "pipe"])
         .args(input_format(path))
         .args(["-i", "pipe:0", "-vn", "-f", "s16le"])
         .args(["-ac", &CHANNELS.to_string(), "-ar", &RATE.to_string(), "pipe:1"])

@@ -24,6 +24,8 @@ const MOST_WINDOWS: usize = 24;
 const ENOUGH_SPEECH: usize = 6 * 16_000;
 /// The least that the model is asked about, when there is no more.
 const LEAST_SPEECH: usize = 16_000 / 2;
+/// 60 dB below the loudest: a window without such a sample is not worth the speech detector's time.
+const AUDIBLE: f32 = 0.001;
 /// Windows in which speech is measured when two channels disagree.
 const MEASURED_WINDOWS: usize = 8;
 /// Languages that an answer lists.
@@ -147,7 +149,11 @@ impl Engine {
         channel: usize,
         window: Span,
     ) -> Result<Vec<f32>, EngineError> {
-        let sound = self.resampler.resample(recording.samples(channel, window), recording.rate())?;
+        let sound = recording.samples(channel, window);
+        if sound.iter().all(|sample| sample.abs() < AUDIBLE) {
+            return Ok(Vec::new());
+        }
+        let sound = self.resampler.resample(sound, recording.rate())?;
         let stretches = speech::stretches(&self.vad.probabilities(&sound)?);
         Ok(speech::cut(&sound, &stretches))
     }
