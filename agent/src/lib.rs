@@ -1,1 +1,35 @@
-//! Placeholder until the crate is written.
+//! The daemon on each GPU host: it takes recordings from its controller,
+//! stores them durably, has their languages identified by worker processes and
+//! reports what came out.
+//!
+//! ```text
+//!            controller
+//!           |          ^
+//!   pieces, |          | reports, held recordings,
+//!   receipts|          | results, heartbeats
+//!           v          |
+//!          link -----------+
+//!           |              |
+//!         store ---> journal <--- engine (worker processes)
+//!           |
+//!       recordings/BATCH/NAME
+//! ```
+//!
+//! Everything that must survive is in the journal or in `recordings/`; the
+//! rest is made anew at each start and each session.
+
+mod backoff;
+mod chain;
+pub mod config;
+mod engine;
+mod journal;
+mod link;
+mod run;
+mod stop;
+mod store;
+pub mod telemetry;
+mod thread;
+
+pub use config::Config;
+pub use run::run;
+pub use stop::Stop;

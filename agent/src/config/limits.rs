@@ -1,0 +1,24 @@
+//! Defaults, and what each key accepts.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+pub(super) const CONTROLLER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7401);
+pub(super) const DATA_DIR: &str = "cofi-agent-data";
+pub(super) const MODEL: &str = "models";
+pub(super) const LOG: &str = "info";
+pub(super) const WEIGHT: u32 = 100;
+pub(super) const MAX_WEIGHT: u32 = 10_000;
+pub(super) const RECEIVE_CONNECTIONS: u32 = 2;
+pub(super) const MAX_RECEIVE_CONNECTIONS: u32 = 16;
+pub(super) const MAX_WORKERS: u32 = 256;
+pub(super) const MAX_ADDRESS_CHARS: usize = 100;
+pub(super) const ENGINE_TIMEOUT: Duration = Duration::from_mins(5);
+/// A large model on a cold disk, then on a GPU.
+pub(super) const ENGINE_START_TIMEOUT: Duration = Duration::from_mins(2);
+/// Long enough to put back a backup of the controller's database that is a
+/// week old without identifying anything twice.
+pub(super) const RESULT_RETENTION: Duration = Duration::from_hours(7 * 24);
+pub(super) const DRAIN_GRACE: Duration = Duration::from_secs(30);

@@ -1,0 +1,63 @@
+//! Why a session ends.
+
+use cofi_proto::Malformed;
+use tonic::{Code, Status};
+
+use crate::{journal::JournalError, store::StoreError};
+
+/// Why a session ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The controller cannot be reached.
+    #[error("dial the controller")]
+    Dial(#[source] tonic::transport::Error),
+    /// The controller took the connection and said nothing.
+    #[error("the controller did not answer {0} in time")]
+    Silent(&'static str),
+    /// The controller ended a stream with an error.
+    #[error("{0} stream")]
+    Status(&'static str, #[source] Box<Status>),
+    /// The controller ended a stream.
+    #[error("the controller ended the {0} stream")]
+    Ended(&'static str),
+    /// The controller said what it cannot say.
+    #[error("understand the controller")]
+    Malformed(#[from] Malformed),
+    /// The store cannot be used.
+    #[error("use the store")]
+    Store(#[from] StoreError),
+    /// The journal cannot be used.
+    #[error("use the journal")]
+    Journal(#[from] JournalError),
+    /// A receive stream's task has panicked.
+    #[error("receive stream")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl LinkError {
+    pub(super) fn status(stream: &'static str) -> impl Fn(Status) -> Self {
+        move |status| Self::Status(stream, Box::new(status))
+    }
+
+    /// Whether dialling again will not help by itself.
+    pub(super) fn needs_a_person(&self) -> bool {
+        match self {
+            Self::Status(_, status) => matches!(
+                status.code(),
+                Code::InvalidArgument
+                    | Code::AlreadyExists
+                    | Code::FailedPrecondition
+                    | Code::PermissionDenied
+                    | Code::Unauthenticated
+                    | Code::Unimplemented
+            ),
+            Self::Malformed(_) => true,
+            Self::Dial(_)
+            | Self::Silent(_)
+            | Self::Ended(_)
+            | Self::Store(_)
+            | Self::Journal(_)
+            | Self::Task(_) => false,
+        }
+    }
+}

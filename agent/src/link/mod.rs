@@ -1,0 +1,103 @@
+//! The connection to the controller: one session and its receive streams,
+//! dialled again whenever any of them is lost.
+//!
+//! ```text
+//!   dial -> hello -> welcome -> session, N receive streams
+//!    ^                              |
+//!    +--- pause <--- store settled <+
+//! ```
+//!
+//! Before it dials again the store has made durable what had come in, so that
+//! the next session offers it as held: an acknowledgement that was lost with a
+//! stream is never the reason to send a recording twice.
+
+mod dial;
+mod error;
+mod outbox;
+mod pulse;
+mod receive;
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Stop,
+    backoff::Backoff,
+    chain::Chain,
+    config::Config,
+    engine::Board,
+    journal::Journal,
+    store::{Layout, Store},
+};
+use error::LinkError;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// After a session that lived so long the next is dialled soon.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+
+/// What sessions work with.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) config: Arc<Config>,
+    pub(crate) layout: Arc<Layout>,
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    /// The engine's state, told in heartbeats.
+    pub(crate) board: watch::Receiver<Board>,
+    /// Position of the last result that the session has sent.
+    pub(crate) sent: Arc<watch::Sender<i64>>,
+    pub(crate) stop: Stop,
+    /// Everything that can be sent was sent.
+    pub(crate) close: CancellationToken,
+}
+
+impl Link {
+    /// Keeps a session up until it is closed, or lost while draining.
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut told = String::new();
+        loop {
+            let begun = Instant::now();
+            let lost = match session::hold(&self).await {
+                Ok(session::Closed) => return Ok(()),
+                Err(lost) => lost,
+            };
+            self.sent.send_replace(0);
+            self.store.settle().await?;
+            self.journal.settle().await?;
+            if self.stop.is_draining() {
+                tracing::info!(reason = %Chain(&lost), "session lost while draining");
+                return Ok(());
+            }
+            if begun.elapsed() >= GOOD_SESSION {
+                backoff.reset();
+            }
+            tell(&lost, &mut told);
+            tokio::select! {
+                () = sleep(backoff.pause()) => {}
+                () = self.stop.draining() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Says why a session was lost, once while it stays the same.
+fn tell(lost: &LinkError, told: &mut String) {
+    let reason = Chain(lost).to_string();
+    if reason == *told {
+        tracing::debug!(reason, "session lost again");
+    } else if lost.needs_a_person() {
+        tracing::warn!(reason, "controller refuses this agent");
+    } else {
+        tracing::info!(reason, "session lost");
+    }
+    *told = reason;
+}

@@ -1,0 +1,70 @@
+//! The receive streams of a session: recordings down, reports up.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use cofi_proto::{
+    limits::{MAX_CONTROL_MESSAGE_BYTES, MAX_PIECE_MESSAGE_BYTES, MAX_REPORT_GROUP},
+    pb::{agent as pb, agent::agent_service_client::AgentServiceClient},
+    receive::{DeliveryReport, Piece},
+};
+use futures_util::stream;
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio_stream::{Stream, StreamExt as _};
+use tracing::Instrument as _;
+
+use super::{Link, dial, error::LinkError, session::OPEN_TIMEOUT};
+
+const RECEIVE: &str = "receive";
+
+/// Runs all streams until one of them ends, and with it the session.
+pub(super) async fn run(link: &Link, session_token: Bytes) -> Result<Infallible, LinkError> {
+    let mut streams = JoinSet::new();
+    for index in 0..link.config.receive_connections {
+        let span = tracing::info_span!("receive", stream = index);
+        streams.spawn(receive(link.clone(), session_token.clone()).instrument(span));
+    }
+    match streams.join_next().await {
+        Some(ended) => ended?,
+        None => Err(LinkError::Ended(RECEIVE)),
+    }
+}
+
+async fn receive(link: Link, session_token: Bytes) -> Result<Infallible, LinkError> {
+    let dialled = dial::bulk(link.config.controller).await?;
+    let mut client = AgentServiceClient::new(dialled.channel)
+        .max_decoding_message_size(MAX_PIECE_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_CONTROL_MESSAGE_BYTES);
+    let (inlet, reports) = link.store.stream().await?;
+    let opening = client.receive(messages(session_token, reports));
+    let opened = timeout(OPEN_TIMEOUT, opening).await.map_err(|_| LinkError::Silent("a receive stream"))?;
+    let mut pieces = opened.map_err(LinkError::status(RECEIVE))?.into_inner();
+    loop {
+        let piece = tokio::select! {
+            piece = pieces.message() => piece.map_err(LinkError::status(RECEIVE))?,
+            // Nothing new is begun; reports on what came in before still go up.
+            () = link.stop.draining() => std::future::pending().await,
+        };
+        let piece = Piece::try_from(piece.ok_or(LinkError::Ended(RECEIVE))?)?;
+        inlet.put(piece).await?;
+    }
+}
+
+/// What goes up: the token, then reports in groups of those that wait.
+fn messages(
+    session_token: Bytes,
+    reports: mpsc::Receiver<DeliveryReport>,
+) -> impl Stream<Item = pb::FromReceiver> + Send + 'static {
+    let open = pb::from_receiver::Message::Open(pb::OpenReceiver { session_token });
+    let groups = stream::unfold(reports, async |mut reports| {
+        let mut group = Vec::new();
+        reports.recv_many(&mut group, MAX_REPORT_GROUP).await;
+        if group.is_empty() {
+            return None;
+        }
+        let reports_in_group = group.into_iter().map(Into::into).collect();
+        let message = pb::from_receiver::Message::Reports(pb::DeliveryReports { reports: reports_in_group });
+        Some((message, reports))
+    });
+    tokio_stream::once(open).chain(groups).map(|message| pb::FromReceiver { message: Some(message) })
+}

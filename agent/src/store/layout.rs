@@ -1,0 +1,196 @@
+//! Where things lie in the data folder, and who may use it.
+//!
+//! ```text
+//! data_dir/
+//!   lock             held while an agent runs here
+//!   storage.id       UUID, made once
+//!   journal.sqlite
+//!   incoming/        recordings on their way, under names of our own
+//!   recordings/BATCH/AUDIO NAME
+//! ```
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+};
+use cofi_proto::BatchId;
+use uuid::Uuid;
+
+use super::StoreError;
+
+const JOURNAL: &str = "journal.sqlite";
+const STORAGE_ID: &str = "storage.id";
+const RECORDINGS: &str = "recordings";
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+/// Files that are published can be read by the group: the folder that they are
+/// published in decides who gets that far.
+const PUBLISHED_MODE: u32 = 0o640;
+
+/// The data folder, locked for this agent.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    root: PathBuf,
+    storage_id: String,
+    pub(super) incoming: Dir,
+    pub(super) recordings: Dir,
+    pub(super) publish: Option<Dir>,
+    /// Released when the file is closed.
+    _lock: File,
+}
+
+impl Layout {
+    /// Opens the data folder, making what is not there, and takes its lock.
+    pub(crate) fn open(data_dir: &Path, publish_dir: Option<&Path>) -> Result<Self, StoreError> {
+        make_folder(data_dir)?;
+        let root = fs::canonicalize(data_dir).map_err(|source| opening(data_dir, source))?;
+        let lock = lock(&root)?;
+        let storage_id = storage_id(&root)?;
+        let journal = root.join(JOURNAL);
+        // SQLite would make it readable for everyone.
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(FILE_MODE)
+            .open(&journal)
+            .map_err(|source| opening(&journal, source))?;
+
+        let incoming = root.join("incoming");
+        let recordings = root.join(RECORDINGS);
+        make_folder(&incoming)?;
+        make_folder(&recordings)?;
+        sync_path(&root)?;
+        let layout = Self {
+            storage_id,
+            incoming: open_folder(&incoming)?,
+            recordings: open_folder(&recordings)?,
+            publish: publish_dir.map(open_folder).transpose()?,
+            root,
+            _lock: lock,
+        };
+        if let (Some(publish), Some(path)) = (&layout.publish, publish_dir) {
+            layout.check_same_file_system(publish, path)?;
+        }
+        Ok(layout)
+    }
+
+    /// The UUID of this store.
+    pub(crate) fn storage_id(&self) -> &str {
+        &self.storage_id
+    }
+
+    /// Where the journal lies.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.root.join(JOURNAL)
+    }
+
+    /// Where a recording lies.
+    pub(crate) fn recording(&self, batch: BatchId, audio_name: &str) -> PathBuf {
+        self.root.join(RECORDINGS).join(batch.to_string()).join(audio_name)
+    }
+
+    /// Makes a file in `incoming/`.
+    pub(super) fn create_incoming(&self, name: &str) -> io::Result<File> {
+        let mode = if self.publish.is_some() { PUBLISHED_MODE } else { FILE_MODE };
+        let mut options = cap_std::fs::OpenOptions::new();
+        options.write(true).create_new(true).mode(mode);
+        Ok(self.incoming.open_with(name, &options)?.into_std())
+    }
+
+    /// The folder of a batch; whether it was made just now.
+    pub(super) fn make_batch(&self, batch: BatchId) -> io::Result<(Dir, bool)> {
+        let mut builder = cap_std::fs::DirBuilder::new();
+        builder.mode(FOLDER_MODE);
+        let made = match self.recordings.create_dir_with(batch.to_string(), &builder) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(error),
+        };
+        Ok((self.recordings.open_dir(batch.to_string())?, made))
+    }
+
+    /// The folder of a batch, if it is there.
+    pub(super) fn open_batch(&self, batch: BatchId) -> io::Result<Option<Dir>> {
+        match self.recordings.open_dir(batch.to_string()) {
+            Ok(folder) => Ok(Some(folder)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn check_same_file_system(&self, publish: &Dir, path: &Path) -> Result<(), StoreError> {
+        let device = |folder: &Dir| folder.dir_metadata().map(|metadata| metadata.dev());
+        let theirs = device(publish).map_err(|source| opening(path, source))?;
+        let ours = device(&self.recordings).map_err(|source| opening(&self.root, source))?;
+        if theirs == ours {
+            return Ok(());
+        }
+        Err(StoreError::OtherFileSystem { publish: path.to_owned(), data: self.root.clone() })
+    }
+}
+
+fn opening(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Open { path: path.to_owned(), source }
+}
+
+fn make_folder(path: &Path) -> Result<(), StoreError> {
+    DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path).map_err(|source| opening(path, source))
+}
+
+fn open_folder(path: &Path) -> Result<Dir, StoreError> {
+    Dir::open_ambient_dir(path, ambient_authority()).map_err(|source| opening(path, source))
+}
+
+fn lock(root: &Path) -> Result<File, StoreError> {
+    let path = root.join("lock");
+    let file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(FILE_MODE)
+        .open(&path)
+        .map_err(|source| opening(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(root.to_owned())),
+        Err(TryLockError::Error(source)) => Err(opening(&path, source)),
+    }
+}
+
+/// The UUID of the store. A store that has lost its journal has forgotten what
+/// it holds: it is another one from then on.
+fn storage_id(root: &Path) -> Result<String, StoreError> {
+    let path = root.join(STORAGE_ID);
+    if root.join(JOURNAL).exists() && path.exists() {
+        let text = fs::read_to_string(&path).map_err(|source| opening(&path, source))?;
+        let id = Uuid::parse_str(text.trim()).map_err(|_| StoreError::StorageId(path))?;
+        return Ok(id.to_string());
+    }
+    let id = Uuid::new_v4().to_string();
+    let fresh = root.join("storage.id.new");
+    let write = || {
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&fresh)?;
+        file.write_all(format!("{id}\n").as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, &path)
+    };
+    write().map_err(|source| opening(&path, source))?;
+    sync_path(root)?;
+    Ok(id)
+}
+
+fn sync_path(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| opening(folder, source))
+}
+
+/// Makes the entries of a folder durable.
+pub(super) fn sync_folder(folder: &Dir) -> io::Result<()> {
+    folder.open(".")?.sync_all()
+}
