@@ -1,8 +1,18 @@
 //! The controller: plans batches, places their recordings on agents, records
 //! every step.
 
+pub mod commit;
+pub mod config;
 pub mod delivery;
+pub mod dispatch;
+pub mod health;
+pub mod lane;
 pub mod ledger;
 pub mod plan;
+pub mod progress;
+mod rpc;
+pub mod run;
 pub mod scheduler;
 pub mod source;
+pub mod telemetry;
+pub mod verify;

@@ -1,7 +1,10 @@
 //! Reading recordings from their source: opened beneath the batch's root,
 //! looked at before and after, so that a change is noticed.
 
-use std::{io::Read, os::unix::fs::MetadataExt};
+use std::{
+    io::{ErrorKind, Read},
+    os::unix::fs::MetadataExt,
+};
 
 use bytes::{Bytes, BytesMut};
 use cap_std::{ambient_authority, fs::Dir};
@@ -71,9 +74,13 @@ impl SourceFile {
     /// Opens a recording beneath the root of its batch. Blocks.
     pub fn open(root: &str, recording: &PlannedRecording) -> Result<Self, SourceError> {
         let path = recording.source_path.clone();
-        let failed = |path: &str, source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::NotFound => SourceError::Missing { path: path.to_owned() },
-            _ => SourceError::Unreadable { path: path.to_owned(), source },
+        let failed = |path: &str, source: std::io::Error| {
+            let path = path.to_owned();
+            if source.kind() == ErrorKind::NotFound {
+                SourceError::Missing { path }
+            } else {
+                SourceError::Unreadable { path, source }
+            }
         };
         let root = Dir::open_ambient_dir(root, ambient_authority()).map_err(|error| failed(&path, error))?;
         let file = root.open(&path).map_err(|error| failed(&path, error))?.into_std();
@@ -104,11 +111,13 @@ impl SourceFile {
         let left = self.stamp.size - self.offset;
         let size = usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
         let mut piece = BytesMut::zeroed(size);
-        self.file.read_exact(&mut piece).map_err(|source| match source.kind() {
-            std::io::ErrorKind::UnexpectedEof => {
-                SourceError::Changed { path: self.path.clone(), what: "it became shorter while it was read" }
+        self.file.read_exact(&mut piece).map_err(|source| {
+            let path = self.path.clone();
+            if source.kind() == ErrorKind::UnexpectedEof {
+                SourceError::Changed { path, what: "it became shorter while it was read" }
+            } else {
+                SourceError::Unreadable { path, source }
             }
-            _ => SourceError::Unreadable { path: self.path.clone(), source },
         })?;
         self.hasher.update(&piece);
         self.offset += u64::try_from(size).unwrap_or(0);

@@ -3,8 +3,9 @@
 use cofi_proto::AgentName;
 
 use super::{
-    AgentRecord, Ledger, LedgerError,
+    AgentRecord, Ledger, LedgerError, read_transaction,
     sql::{Row, Statement},
+    write_transaction,
 };
 
 const AGENT_COLUMNS: &str =
@@ -13,7 +14,7 @@ const AGENT_COLUMNS: &str =
 impl Ledger {
     /// Writes what is known of an agent.
     pub async fn put_agent(&self, agent: &AgentRecord) -> Result<(), LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let update = "UPDATE cofiAgent SET storageId = ?, advertiseAddress = ?, version = ?, connected = ?, \
                           lastSeen = ? WHERE name = ?";
             if tx.execute(bind(Statement::named("update_agent", update), agent)).await? == 0 {
@@ -23,37 +24,33 @@ impl Ledger {
             }
             Ok(())
         })
-        .await
     }
 
     /// Notes that an agent's session has ended.
     pub async fn agent_left(&self, agent: &AgentName, now: i64) -> Result<(), LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let update = "UPDATE cofiAgent SET connected = 0, lastSeen = ? WHERE name = ?";
             let update = Statement::named("agent_left", update).bind(now).bind(agent.as_str());
             tx.execute(update).await.map(|_| ())
         })
-        .await
     }
 
     /// One agent.
     pub async fn agent(&self, name: &AgentName) -> Result<AgentRecord, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let select = format!("{AGENT_COLUMNS} WHERE name = ?");
             let row = tx.row(Statement::named("read_agent", &select).bind(name.as_str())).await?;
             agent(&row.ok_or_else(|| LedgerError::NoSuchAgent(name.clone()))?)
         })
-        .await
     }
 
     /// Agents whose name comes after `after`, by name.
     pub async fn agents(&self, after: &str, limit: i64) -> Result<Vec<AgentRecord>, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let select = format!("{AGENT_COLUMNS} WHERE name > ? ORDER BY name LIMIT ?");
             let rows = tx.rows(Statement::named("list_agents", &select).bind(after).bind(limit)).await?;
             rows.iter().map(agent).collect()
         })
-        .await
     }
 }
 

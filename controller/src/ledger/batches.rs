@@ -5,7 +5,9 @@ use cofi_proto::BatchId;
 use super::{
     BatchRecord, Counts, FailedRecording, Highlights, Ledger, LedgerError, Lid, Placement,
     database::Transaction,
+    read_transaction,
     sql::{Row, Statement},
+    write_transaction,
 };
 
 /// Most failures that are told of a batch.
@@ -20,12 +22,12 @@ const BATCH_COLUMNS: &str = "SELECT b.batchId, s.batchDate, b.source, b.processI
 impl Ledger {
     /// One batch.
     pub async fn batch(&self, batch: BatchId) -> Result<BatchRecord, LedgerError> {
-        self.read(async |tx| read_batch(tx, batch).await).await
+        read_transaction!(self, |tx| { read_batch(tx, batch).await })
     }
 
     /// Batches below `before`, newest first.
     pub async fn batches(&self, before: i64, limit: i64) -> Result<Vec<BatchRecord>, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let select = format!("{BATCH_COLUMNS} AND b.batchId < ? ORDER BY b.batchId DESC LIMIT ?");
             let rows = tx.rows(Statement::named("list_batches", &select).bind(before).bind(limit)).await?;
             let mut batches = Vec::with_capacity(rows.len());
@@ -34,30 +36,27 @@ impl Ledger {
             }
             Ok(batches)
         })
-        .await
     }
 
     /// Batches with work left to do, oldest first.
     pub async fn unfinished_batches(&self) -> Result<Vec<BatchId>, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let select = "SELECT batchId FROM cofiBatch WHERE planned = 1 AND resting = 0 ORDER BY batchId";
             let rows = tx.rows(Statement::named("unfinished_batches", select)).await?;
             rows.iter().map(|row| Ok(BatchId(row.int(0)?))).collect()
         })
-        .await
     }
 
     /// Languages and newest failures of a batch.
     pub async fn highlights(&self, batch: BatchId) -> Result<Highlights, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             Ok(Highlights { languages: languages(tx, batch).await?, failures: failures(tx, batch).await? })
         })
-        .await
     }
 
     /// Cancels what is not placed yet: how many recordings that were.
     pub async fn cancel_batch(&self, batch: BatchId, now: i64) -> Result<u64, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             read_batch(tx, batch).await?;
             let flag = "UPDATE cofiBatch SET cancelled = 1, resting = 0 WHERE batchId = ?";
             tx.guarded("flag_cancelled", Statement::named("flag_cancelled", flag).bind(batch.0), 1).await?;
@@ -65,7 +64,6 @@ impl Ledger {
                           WHERE batchId = ? AND placement IN ('planned', 'failed')";
             tx.execute(Statement::named("cancel_planned", cancel).bind(now).bind(batch.0)).await
         })
-        .await
     }
 }
 

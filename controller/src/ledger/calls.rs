@@ -1,7 +1,7 @@
 //! Listing the shared table `call`.
 
 use super::{
-    CallFilter, CallRecord, Ledger, LedgerError,
+    CallFilter, CallRecord, Ledger, LedgerError, read_transaction,
     sql::{Row, Statement},
 };
 
@@ -13,7 +13,7 @@ impl Ledger {
         after: i64,
         limit: i64,
     ) -> Result<Vec<CallRecord>, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let exists = "SELECT id FROM batchStatus WHERE id = ?";
             if tx.row(Statement::named("batch_exists", exists).bind(filter.batch.0)).await?.is_none() {
                 return Err(LedgerError::NoSuchBatch(filter.batch));
@@ -32,7 +32,6 @@ impl Ledger {
             let rows = tx.rows(select.push(" ORDER BY id LIMIT ?").bind(limit)).await?;
             rows.iter().map(call).collect()
         })
-        .await
     }
 }
 

@@ -8,7 +8,9 @@ use cofi_proto::{BatchId, Digest};
 use super::{
     Begun, Ledger, LedgerError, ManifestEntry, NewBatch, Width, Widths,
     database::Transaction,
+    read_transaction,
     sql::{Statement, chunks},
+    write_transaction,
 };
 
 /// Columns that hold a recording's bare name.
@@ -21,7 +23,7 @@ const NAME_COLUMNS: [(&str, &str, &str); 3] = [
 impl Ledger {
     /// How wide the columns are that a batch's names go into.
     pub async fn widths(&self) -> Result<Widths, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let mut widths = Widths::default();
             for (table, name, column) in NAME_COLUMNS {
                 let Some(chars) = tx.width(table, name).await? else { continue };
@@ -33,13 +35,12 @@ impl Ledger {
             widths.url = url.map(|chars| Width { column: "call.audioUrl", chars });
             Ok(widths)
         })
-        .await
     }
 
     /// Makes a batch that nobody sees yet, or finds the one that the same
     /// request made before.
     pub async fn begin_batch(&self, new: &NewBatch) -> Result<Begun, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             if let Some(key) = &new.idempotency_key
                 && let Some(begun) = find_by_key(tx, key, new.request_hash).await?
             {
@@ -49,8 +50,11 @@ impl Ledger {
             must_exist(tx, "categoryMapping", new.category_mapping).await?;
             let batch = tx
                 .insert(
-                    Statement::named("begin_batch", "INSERT INTO batchStatus (batchDate, currentBatch) VALUES ")
-                        .list([new.batch_date.as_str().into(), super::sql::Value::Int(0)]),
+                    Statement::named(
+                        "begin_batch",
+                        "INSERT INTO batchStatus (batchDate, currentBatch) VALUES ",
+                    )
+                    .list([new.batch_date.as_str().into(), super::sql::Value::Int(0)]),
                 )
                 .await?;
             let columns = "INSERT INTO cofiBatch (batchId, source, processId, categoryMappingId, audioEndpoint, \
@@ -68,7 +72,6 @@ impl Ledger {
             tx.execute(insert).await?;
             Ok(Begun::New(BatchId(batch)))
         })
-        .await
     }
 
     /// Adds entries to the manifest of a batch that nobody sees yet. Gives the
@@ -79,7 +82,7 @@ impl Ledger {
         batch: BatchId,
         entries: &[ManifestEntry],
     ) -> Result<Vec<i64>, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let mut equal = Vec::new();
             for chunk in chunks(entries) {
                 let select = "SELECT nameKey FROM cofiRecording WHERE batchId = ? AND nameKey IN ";
@@ -90,9 +93,9 @@ impl Ledger {
                 let mut fresh = Vec::with_capacity(chunk.len());
                 for entry in chunk {
                     if taken.insert(entry.name_key.clone()) {
-                        fresh.push(entry)
+                        fresh.push(entry);
                     } else {
-                        equal.push(entry.ordinal)
+                        equal.push(entry.ordinal);
                     }
                 }
                 for fresh in chunks(&fresh) {
@@ -101,7 +104,6 @@ impl Ledger {
             }
             Ok(equal)
         })
-        .await
     }
 
     /// Which of these files an earlier batch of the same source holds, with
@@ -111,7 +113,7 @@ impl Ledger {
         source: &str,
         entries: &[ManifestEntry],
     ) -> Result<HashSet<i64>, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let batches = "SELECT batchId FROM cofiBatch WHERE source = ? AND planned = 1";
             let batches = tx.rows(Statement::named("batches_of_source", batches).bind(source)).await?;
             let mut known = HashSet::new();
@@ -134,12 +136,11 @@ impl Ledger {
             }
             Ok(known)
         })
-        .await
     }
 
     /// Makes a planned batch visible and current.
     pub async fn publish_batch(&self, batch: BatchId) -> Result<(), LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let flip = "UPDATE cofiBatch SET planned = 1, \
                         recordings = (SELECT COUNT(*) FROM cofiRecording WHERE batchId = ?), \
                         bytes = (SELECT COALESCE(SUM(size), 0) FROM cofiRecording WHERE batchId = ?) \
@@ -153,24 +154,22 @@ impl Ledger {
                          dbInsertionStartTime = CURRENT_TIMESTAMP, updatedAt = CURRENT_TIMESTAMP WHERE id = ?";
             tx.guarded("start_batch", Statement::named("start_batch", start).bind(batch.0), 1).await
         })
-        .await
     }
 
     /// Removes a batch that was not published, with all of its manifest.
     pub async fn discard_batch(&self, batch: BatchId) -> Result<(), LedgerError> {
-        self.write(async |tx| discard(tx, batch.0).await).await
+        write_transaction!(self, |tx| { discard(tx, batch.0).await })
     }
 
     /// Removes what a controller left behind that died while planning.
     pub async fn discard_unpublished(&self) -> Result<(), LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let unfinished = "SELECT batchId FROM cofiBatch WHERE planned = 0";
             for row in tx.rows(Statement::named("unpublished", unfinished)).await? {
                 discard(tx, row.int(0)?).await?;
             }
             Ok(())
         })
-        .await
     }
 }
 

@@ -1,23 +1,22 @@
 //! The one row that the database as a whole has.
 
-use super::{Ledger, LedgerError, sql::Statement};
+use super::{Ledger, LedgerError, sql::Statement, write_transaction};
 
 impl Ledger {
     /// Raises the controller's generation durably and gives the new one.
     pub async fn begin_generation(&self) -> Result<u64, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let raise = "UPDATE cofiMeta SET controllerGeneration = controllerGeneration + 1 WHERE one = 1";
             tx.guarded("raise_generation", Statement::named("raise_generation", raise), 1).await?;
             let read = "SELECT controllerGeneration FROM cofiMeta WHERE one = 1";
             let row = tx.row(Statement::named("read_generation", read)).await?;
             row.map_or_else(|| Err(LedgerError::NoSuchRow { table: "cofiMeta", id: 1 }), |row| row.count(0))
         })
-        .await
     }
 
     /// Whether the database takes writes: a transaction that writes nothing.
     pub async fn probe(&self) -> Result<(), LedgerError> {
         let touch = "UPDATE cofiMeta SET controllerGeneration = controllerGeneration WHERE one = 1";
-        self.write(async |tx| tx.guarded("probe", Statement::named("probe", touch), 1).await).await
+        write_transaction!(self, |tx| { tx.guarded("probe", Statement::named("probe", touch), 1).await })
     }
 }

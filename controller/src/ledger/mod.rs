@@ -20,7 +20,7 @@ mod stored;
 
 use std::time::Duration;
 
-use database::{Database, Transaction};
+use database::Database;
 pub use error::LedgerError;
 pub use records::*;
 
@@ -46,46 +46,71 @@ impl Ledger {
     pub async fn close(&self) {
         self.database.close().await;
     }
+}
 
-    /// Runs `body` in a transaction that writes, again and whole if others
-    /// hold the database. The body must not do anything but talk to the
-    /// transaction.
-    async fn write<T>(
-        &self,
-        body: impl AsyncFn(&mut Transaction) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 1..ATTEMPTS {
-            match self.attempt(&body).await {
-                Err(LedgerError::Busy(error)) => {
-                    tracing::debug!(%error, "database busy, transaction will run again");
-                }
-                outcome => return outcome,
-            }
-            tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-        self.attempt(&body).await
-    }
+/// Whether a transaction that failed is run again.
+#[derive(Debug)]
+struct Retry {
+    left: u32,
+    pause: Duration,
+}
 
-    async fn attempt<T>(
-        &self,
-        body: &impl AsyncFn(&mut Transaction) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
-        let mut transaction = self.database.begin_writing().await?;
-        let outcome = body(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(outcome)
-    }
-
-    /// Runs `body` on one state of the database.
-    async fn read<T>(
-        &self,
-        body: impl AsyncFn(&mut Transaction) -> Result<T, LedgerError>,
-    ) -> Result<T, LedgerError> {
-        let mut transaction = self.database.begin_reading().await?;
-        let outcome = body(&mut transaction).await?;
-        transaction.commit().await?;
-        Ok(outcome)
+impl Default for Retry {
+    fn default() -> Self {
+        Self { left: ATTEMPTS - 1, pause: FIRST_PAUSE }
     }
 }
+
+impl Retry {
+    /// The outcome, if it is final; otherwise waits a while.
+    async fn settle<T>(&mut self, outcome: Result<T, LedgerError>) -> Option<Result<T, LedgerError>> {
+        match outcome {
+            Err(LedgerError::Busy(error)) if self.left > 0 => {
+                tracing::debug!(%error, "database busy, transaction will run again");
+                tokio::time::sleep(self.pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                self.left -= 1;
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                None
+            }
+            outcome => Some(outcome),
+        }
+    }
+}
+
+/// Runs a body in a transaction that writes, again and whole if others hold
+/// the database. The body must not do anything but talk to the transaction.
+///
+/// A macro, since a generic function over async closures cannot promise that
+/// its future may move between threads.
+macro_rules! write_transaction {
+    ($ledger:expr, |$tx:ident| $body:block) => {{
+        let mut retry = $crate::ledger::Retry::default();
+        loop {
+            let attempt = async {
+                let mut transaction = $ledger.database.begin_writing().await?;
+                let $tx = &mut transaction;
+                let outcome: Result<_, $crate::ledger::LedgerError> = async { $body }.await;
+                let outcome = outcome?;
+                transaction.commit().await?;
+                Ok(outcome)
+            };
+            if let Some(outcome) = retry.settle(attempt.await).await {
+                break outcome;
+            }
+        }
+    }};
+}
+
+/// Runs a body on one state of the database.
+macro_rules! read_transaction {
+    ($ledger:expr, |$tx:ident| $body:block) => {{
+        let mut transaction = $ledger.database.begin_reading().await?;
+        let $tx = &mut transaction;
+        let outcome: Result<_, $crate::ledger::LedgerError> = async { $body }.await;
+        let outcome = outcome?;
+        transaction.commit().await?;
+        Ok(outcome)
+    }};
+}
+
+use {read_transaction, write_transaction};

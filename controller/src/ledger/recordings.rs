@@ -1,11 +1,16 @@
 //! Listing, loading and retrying recordings.
 
+use std::collections::HashMap;
+
 use cofi_proto::{AgentName, BatchId, Digest, RecordingId};
 
 use super::{
-    Ledger, LedgerError, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord, Retried, batches,
+    Ledger, LedgerError, ManifestRecord, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord,
+    Retried, batches,
     database::Transaction,
+    read_transaction,
     sql::{Row, Statement, chunks},
+    write_transaction,
 };
 
 impl RecordingFilter {
@@ -31,7 +36,7 @@ impl Ledger {
         after: i64,
         limit: i64,
     ) -> Result<Vec<RecordingRecord>, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             batches::read_batch(tx, batch).await?;
             let select = format!(
                 "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.placement, r.lid, r.agent, r.callId, \
@@ -43,7 +48,6 @@ impl Ledger {
             let select = Statement::named("list_recordings", &select).bind(batch.0).bind(after).bind(limit);
             tx.rows(select).await?.iter().map(recording).collect()
         })
-        .await
     }
 
     /// Recordings of a batch after ordinal `after` that wait to be placed.
@@ -53,35 +57,40 @@ impl Ledger {
         after: i64,
         limit: i64,
     ) -> Result<Vec<PlannedRecording>, LedgerError> {
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let select = "SELECT ordinal, audioName, sourcePath, size, mtime, lidRound FROM cofiRecording \
                           WHERE batchId = ? AND placement = 'planned' AND ordinal > ? ORDER BY ordinal LIMIT ?";
             let select = Statement::named("planned_recordings", select).bind(batch.0).bind(after).bind(limit);
             tx.rows(select).await?.iter().map(|row| planned(batch, row)).collect()
         })
-        .await
     }
 
-    /// These recordings' manifest entries, where they are in no final state.
-    pub async fn manifest_entries(
+    /// What is known of these recordings; those that are in no manifest are
+    /// left out.
+    pub async fn manifest_records(
         &self,
         recordings: &[RecordingId],
-    ) -> Result<Vec<(PlannedRecording, String)>, LedgerError> {
-        self.read(async |tx| {
-            let mut entries = Vec::with_capacity(recordings.len());
+    ) -> Result<HashMap<RecordingId, ManifestRecord>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let mut records = HashMap::with_capacity(recordings.len());
             for recording in recordings {
-                let select = "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.mtime, r.lidRound, b.source \
-                              FROM cofiRecording r JOIN cofiBatch b ON b.batchId = r.batchId \
-                              WHERE r.batchId = ? AND r.ordinal = ?";
-                let select = Statement::named("manifest_entry", select);
+                let select = "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.mtime, r.lidRound, b.source, \
+                              r.placement, r.agent, r.digest FROM cofiRecording r \
+                              JOIN cofiBatch b ON b.batchId = r.batchId WHERE r.batchId = ? AND r.ordinal = ?";
+                let select = Statement::named("manifest_record", select);
                 let row = tx.row(select.bind(recording.batch.0).bind(recording.ordinal)).await?;
-                if let Some(row) = row {
-                    entries.push((planned(recording.batch, &row)?, row.text(6)?));
-                }
+                let Some(row) = row else { continue };
+                let record = ManifestRecord {
+                    planned: planned(recording.batch, &row)?,
+                    source: row.text(6)?,
+                    placement: row.word(7)?,
+                    agent: row.opt_text(8)?,
+                    digest: digest(&row, 9)?,
+                };
+                records.insert(*recording, record);
             }
-            Ok(entries)
+            Ok(records)
         })
-        .await
     }
 
     /// Recordings that `agent` stores and has not identified, in order, after
@@ -93,7 +102,7 @@ impl Ledger {
         limit: i64,
     ) -> Result<Vec<PendingLid>, LedgerError> {
         let (batch, ordinal) = after.map_or((0, -1), |after| (after.batch.0, after.ordinal));
-        self.read(async |tx| {
+        read_transaction!(self, |tx| {
             let select = "SELECT r.agent, r.batchId, r.ordinal, r.lidRound, b.candidates FROM cofiRecording r \
                           JOIN cofiBatch b ON b.batchId = r.batchId \
                           WHERE r.agent = ? AND r.lid = 'none' AND r.placement = 'stored' \
@@ -107,12 +116,11 @@ impl Ledger {
                 .bind(limit);
             tx.rows(select).await?.iter().map(pending).collect()
         })
-        .await
     }
 
     /// Sets failed recordings of a batch going again: all, or those named.
     pub async fn retry(&self, batch: BatchId, ordinals: &[i64], now: i64) -> Result<Retried, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let record = batches::read_batch(tx, batch).await?;
             if record.cancelled && record.counts.lid_failed == 0 {
                 return Err(LedgerError::BatchCancelled(batch));
@@ -137,7 +145,6 @@ impl Ledger {
             }
             Ok(retried)
         })
-        .await
     }
 }
 
@@ -178,6 +185,11 @@ fn round(row: &Row, column: usize) -> Result<i32, LedgerError> {
         .map_err(|error| LedgerError::Corrupt { column: "lidRound".to_owned(), value: error.to_string() })
 }
 
+fn digest(row: &Row, column: usize) -> Result<Option<Digest>, LedgerError> {
+    let digest = row.opt_blob(column)?.map(Digest::try_from).transpose();
+    digest.map_err(|error| LedgerError::Corrupt { column: "digest".to_owned(), value: error.to_string() })
+}
+
 fn planned(batch: BatchId, row: &Row) -> Result<PlannedRecording, LedgerError> {
     Ok(PlannedRecording {
         recording: RecordingId { batch, ordinal: row.int(0)? },
@@ -202,7 +214,6 @@ fn pending(row: &Row) -> Result<PendingLid, LedgerError> {
 fn recording(row: &Row) -> Result<RecordingRecord, LedgerError> {
     let identified = |language: &String| language != "unknown";
     let language = row.opt_text(12)?.filter(identified);
-    let digest = row.opt_blob(8)?.map(Digest::try_from).transpose();
     Ok(RecordingRecord {
         ordinal: row.int(0)?,
         audio_name: row.text(1)?,
@@ -212,10 +223,7 @@ fn recording(row: &Row) -> Result<RecordingRecord, LedgerError> {
         lid: row.word(5)?,
         agent: row.opt_text(6)?,
         call: row.opt_int(7)?,
-        digest: digest.map_err(|error| LedgerError::Corrupt {
-            column: "digest".to_owned(),
-            value: error.to_string(),
-        })?,
+        digest: digest(row, 8)?,
         attempts: row.int(9)?,
         code: row.opt_text(10)?,
         reason: row.opt_text(11)?,

@@ -149,6 +149,21 @@ pub struct PlannedRecording {
     pub round: i32,
 }
 
+/// What is known of a recording that an agent holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestRecord {
+    /// As it was planned.
+    pub planned: PlannedRecording,
+    /// Root of its batch.
+    pub source: String,
+    /// Where its file stands.
+    pub placement: Placement,
+    /// Who holds it.
+    pub agent: Option<String>,
+    /// Of its content, once stored.
+    pub digest: Option<Digest>,
+}
+
 /// What the record step says of an acknowledged recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {

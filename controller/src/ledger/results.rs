@@ -16,6 +16,7 @@ use super::{
     database::Transaction,
     sql::{Statement, Value, chunks},
     stored::Event,
+    write_transaction,
 };
 
 /// What is read of a recording's row before it is changed.
@@ -45,7 +46,7 @@ impl Ledger {
         group: &[ReportedResult],
         now: i64,
     ) -> Result<Vec<Applied>, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let mut by_batch: BTreeMap<BatchId, Vec<&ReportedResult>> = BTreeMap::new();
             for result in group {
                 by_batch.entry(result.recording.batch).or_default().push(result);
@@ -59,7 +60,6 @@ impl Ledger {
             };
             Ok(group.iter().map(answer).collect())
         })
-        .await
     }
 }
 

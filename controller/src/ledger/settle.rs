@@ -3,7 +3,9 @@
 
 use cofi_proto::BatchId;
 
-use super::{BatchRecord, Ledger, LedgerError, batches, database::Transaction, sql::Statement};
+use super::{
+    BatchRecord, Ledger, LedgerError, batches, database::Transaction, sql::Statement, write_transaction,
+};
 
 /// What begins the remarks that are Cofi's; others' are left alone.
 const REMARK: &str = "cofi: ";
@@ -12,7 +14,7 @@ impl Ledger {
     /// Brings a batch's row in `batchStatus` in line with its recordings, and
     /// notes whether anything is left to do. Doing it twice changes nothing.
     pub async fn settle_batch(&self, batch: BatchId) -> Result<BatchRecord, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let record = batches::read_batch(tx, batch).await?;
             let remark = remark(tx, &record).await?;
             let counts = &record.counts;
@@ -26,7 +28,6 @@ impl Ledger {
             set_resting(tx, batch, record.rests()).await?;
             Ok(record)
         })
-        .await
     }
 }
 
@@ -64,17 +65,14 @@ async fn set_stage(
 
 async fn set_remark(tx: &mut Transaction, batch: BatchId, remark: Option<&str>) -> Result<(), LedgerError> {
     let own = format!("{REMARK}%");
-    let update = match remark {
-        Some(remark) => {
-            let update = "UPDATE batchStatus SET remarks = ?, updatedAt = CURRENT_TIMESTAMP WHERE id = ? \
-                          AND (remarks IS NULL OR (remarks LIKE ? AND remarks <> ?))";
-            Statement::named("set_remark", update).bind(remark).bind(batch.0).bind(own).bind(remark)
-        }
-        None => {
-            let update = "UPDATE batchStatus SET remarks = NULL, updatedAt = CURRENT_TIMESTAMP \
-                          WHERE id = ? AND remarks LIKE ?";
-            Statement::named("clear_remark", update).bind(batch.0).bind(own)
-        }
+    let update = if let Some(remark) = remark {
+        let update = "UPDATE batchStatus SET remarks = ?, updatedAt = CURRENT_TIMESTAMP WHERE id = ? \
+                      AND (remarks IS NULL OR (remarks LIKE ? AND remarks <> ?))";
+        Statement::named("set_remark", update).bind(remark).bind(batch.0).bind(own).bind(remark)
+    } else {
+        let update = "UPDATE batchStatus SET remarks = NULL, updatedAt = CURRENT_TIMESTAMP \
+                      WHERE id = ? AND remarks LIKE ?";
+        Statement::named("clear_remark", update).bind(batch.0).bind(own)
     };
     tx.execute(update).await.map(|_| ())
 }

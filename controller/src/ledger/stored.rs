@@ -12,6 +12,7 @@ use super::{
     Ledger, LedgerError, Placement, PlacementFailure, Recorded,
     database::Transaction,
     sql::{Statement, Value, chunks},
+    write_transaction,
 };
 use crate::delivery::StoredRecording;
 
@@ -46,7 +47,7 @@ impl Ledger {
         group: &[StoredRecording],
         now: i64,
     ) -> Result<Vec<Recorded>, LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             let mut by_batch: BTreeMap<BatchId, Vec<&StoredRecording>> = BTreeMap::new();
             for stored in group {
                 by_batch.entry(stored.recording().batch).or_default().push(stored);
@@ -64,13 +65,12 @@ impl Ledger {
                 .map(|stored| answer(stored).unwrap_or_else(|| unwanted("no such recording")))
                 .collect())
         })
-        .await
     }
 
     /// Records placements that failed for good, where the recording is not
     /// stored meanwhile.
     pub async fn fail_placements(&self, group: &[PlacementFailure], now: i64) -> Result<(), LedgerError> {
-        self.write(async |tx| {
+        write_transaction!(self, |tx| {
             for failure in group {
                 let update = "UPDATE cofiRecording SET placement = 'failed', attempts = ?, code = ?, reason = ?, \
                               settledAt = ? WHERE batchId = ? AND ordinal = ? AND placement = 'planned'";
@@ -84,12 +84,12 @@ impl Ledger {
                 if tx.execute(update).await? == 0 {
                     continue;
                 }
-                let event = Event { at: now, kind: "placement_failed", recording: failure.recording, agent: None };
+                let event =
+                    Event { at: now, kind: "placement_failed", recording: failure.recording, agent: None };
                 event.insert(tx, &failure.code, &failure.reason).await?;
             }
             Ok(())
         })
-        .await
     }
 }
 

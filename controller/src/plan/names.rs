@@ -21,6 +21,7 @@ pub(super) fn is_audio(name: &Path) -> bool {
 
 /// What names are compared by: case folded, marks stripped, trailing blanks
 /// trimmed. The same on every database, whatever its collation.
+#[must_use]
 pub fn name_key(name: &str) -> String {
     let stripped: String = name.nfkd().filter(|c| !is_combining_mark(*c)).collect();
     let folded: String =

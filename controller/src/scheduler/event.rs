@@ -49,6 +49,8 @@ pub enum Event {
     Offered(RecordingId),
     /// What an agent offered is not what the source holds.
     OfferRejected(PlannedRecording),
+    /// What an agent offered needs nothing more.
+    OfferSettled(RecordingId),
     /// An agent has said all that it holds.
     Reconciled(AgentName),
     /// An agent's session has ended.

@@ -34,7 +34,7 @@ use backlog::{Backlog, Job, PAGE, Place};
 use cofi_proto::{AgentName, DeliveryId, RecordingId, receive::RefusalCode};
 pub use event::{Action, Cause, Event, LaneId};
 use seat::Seat;
-pub use seat::{Condition, Unfit};
+pub use seat::{Condition, MAX_UNDER_WAY, Unfit};
 
 use crate::ledger::PlannedRecording;
 
@@ -98,6 +98,11 @@ impl Scheduler {
             }
             Event::Offered(recording) => self.offered(recording),
             Event::OfferRejected(recording) => self.offer_rejected(recording),
+            Event::OfferSettled(recording) => {
+                if self.backlog.place(recording) == Some(Place::Offered) {
+                    self.backlog.leave(recording);
+                }
+            }
             Event::Reconciled(agent) => self.reconciled(&agent),
             Event::AgentLeft(agent) => self.left(&agent, now),
             Event::LaneOpened { agent, lane } => {

@@ -14,6 +14,8 @@ use super::{LaneId, rate::Rate};
 const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
 /// Recordings that may be under way to an agent of weight 100.
 const WINDOW_RECORDINGS: u64 = 2_048;
+/// Recordings that may be under way to an agent of any weight.
+pub const MAX_UNDER_WAY: u64 = 8_192;
 /// Weight of a usual agent.
 const USUAL_WEIGHT: u64 = 100;
 /// What a recording costs beside its bytes, in bytes.
@@ -131,7 +133,7 @@ impl Seat {
         let count = u64::try_from(self.live.len()).unwrap_or(u64::MAX);
         let scaled = |limit: u64| (limit.saturating_mul(self.weight) / USUAL_WEIGHT).max(1);
         count == 0
-            || (count < scaled(WINDOW_RECORDINGS)
+            || (count < scaled(WINDOW_RECORDINGS).min(MAX_UNDER_WAY)
                 && self.outstanding_bytes.saturating_add(size) <= scaled(WINDOW_BYTES))
     }
 

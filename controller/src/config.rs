@@ -1,0 +1,194 @@
+//! Configuration: a TOML file, then `COFI_` environment variables, then flags.
+//! Checked once; nothing reads the environment later.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use clap::Parser;
+use cofi_language::LanguageTable;
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+
+/// Places batches of call recordings on GPU machines and keeps the record of
+/// every step.
+#[derive(Debug, Parser)]
+#[command(name = "cofi-controller", version, about)]
+#[command(
+    after_help = "Every key of the file can be given as COFI_ + upper case in the environment and as a flag; \
+                        flags win over the environment, the environment over the file.\n\
+                        Exit codes: 0 stopped on request, 64 wrong configuration, 70 failed."
+)]
+pub struct Arguments {
+    /// TOML file with any of the keys below.
+    #[arg(long, env = "COFI_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the effective configuration and exit.
+    #[arg(long)]
+    pub check_config: bool,
+    /// The keys.
+    #[command(flatten)]
+    pub keys: Keys,
+}
+
+/// The keys that may be given, each of them by file, environment or flag.
+#[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// Folder for the embedded database and other state [default: ./cofi-controller-data].
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state_dir: Option<PathBuf>,
+    /// Database: sqlite:PATH [default: `sqlite:STATE_DIR/cofi.sqlite`].
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url: Option<String>,
+    /// Where operators are answered [default: 127.0.0.1:7400].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_listen: Option<String>,
+    /// Where agents are answered [default: 127.0.0.1:7401].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_listen: Option<String>,
+    /// Folders that sources of batches must lie below [default: /].
+    #[arg(long, value_name = "DIR", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_roots: Option<Vec<PathBuf>>,
+    /// Codes that engines say and the table does not know, as SAID=CODE.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language_aliases: Option<BTreeMap<String, String>>,
+    /// What is logged, for example `info` or `cofi_controller=debug` [default: info].
+    #[arg(long, value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// How it is logged: text or json [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A configuration that was checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder for state.
+    pub state_dir: PathBuf,
+    /// `sqlite:PATH`.
+    pub database_url: String,
+    /// Where operators are answered; on loopback.
+    pub control_listen: SocketAddr,
+    /// Where agents are answered; on loopback.
+    pub agent_listen: SocketAddr,
+    /// Folders that sources must lie below, without links.
+    pub allowed_roots: Vec<PathBuf>,
+    /// The codes that are known.
+    pub languages: LanguageTable,
+    /// What is logged.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file or the environment cannot be understood.
+    #[error("{0}")]
+    Unreadable(Box<figment::Error>),
+    /// A key holds what it may not hold.
+    #[error("{key} = {value:?}: expected {expected}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// What it holds.
+        value: String,
+        /// What it may hold.
+        expected: String,
+    },
+}
+
+impl Arguments {
+    /// File, environment and flags as one.
+    pub fn effective(&self) -> Result<Keys, ConfigError> {
+        let mut figment = Figment::new();
+        if let Some(file) = &self.config {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment
+            .merge(Env::prefixed("COFI_").ignore(&["config", "controller", "test_model", "test_clips"]))
+            .merge(Serialized::defaults(&self.keys))
+            .extract()
+            .map_err(|error| ConfigError::Unreadable(Box::new(error)))
+    }
+}
+
+impl TryFrom<Keys> for Config {
+    type Error = ConfigError;
+
+    fn try_from(keys: Keys) -> Result<Self, ConfigError> {
+        let state_dir = keys.state_dir.unwrap_or_else(|| PathBuf::from("cofi-controller-data"));
+        let database_url = keys
+            .database_url
+            .unwrap_or_else(|| format!("sqlite:{}", state_dir.join("cofi.sqlite").display()));
+        if !database_url.starts_with("sqlite:") {
+            return Err(ConfigError::Invalid {
+                key: "database_url",
+                value: database_url,
+                expected: "sqlite:PATH".to_owned(),
+            });
+        }
+        let roots = keys.allowed_roots.unwrap_or_else(|| vec![PathBuf::from("/")]);
+        let aliases = keys.language_aliases.unwrap_or_default();
+        let languages = LanguageTable::new(aliases).map_err(|error| ConfigError::Invalid {
+            key: "language_aliases",
+            value: error.to_string(),
+            expected: "a table of SAID = \"CODE\"".to_owned(),
+        })?;
+        Ok(Self {
+            state_dir,
+            database_url,
+            control_listen: loopback("control_listen", keys.control_listen, "127.0.0.1:7400")?,
+            agent_listen: loopback("agent_listen", keys.agent_listen, "127.0.0.1:7401")?,
+            allowed_roots: roots.iter().map(root).collect::<Result<_, _>>()?,
+            languages,
+            log: keys.log.unwrap_or_else(|| "info".to_owned()),
+            log_format: keys.log_format.unwrap_or_default(),
+        })
+    }
+}
+
+/// Nothing but loopback until connections are encrypted and callers known.
+fn loopback(key: &'static str, value: Option<String>, usual: &str) -> Result<SocketAddr, ConfigError> {
+    let value = value.unwrap_or_else(|| usual.to_owned());
+    match value.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        _ => Err(ConfigError::Invalid {
+            key,
+            value,
+            expected: format!(
+                "a loopback address with a port, such as {usual}: connections are not encrypted yet"
+            ),
+        }),
+    }
+}
+
+fn root(path: &PathBuf) -> Result<PathBuf, ConfigError> {
+    path.canonicalize().map_err(|error| ConfigError::Invalid {
+        key: "allowed_roots",
+        value: path.display().to_string(),
+        expected: format!("folders that exist ({error})"),
+    })
+}

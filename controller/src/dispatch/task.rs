@@ -1,0 +1,329 @@
+//! The dispatcher itself.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use cofi_proto::{
+    AgentName, BatchId,
+    session::{EngineState, Heartbeat, Identify, Release, ResultReceipt},
+};
+use std::sync::Arc;
+
+use cofi_proto::clock::Clock;
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{AgentStatus, Dispatch, Down, JoinRefused, Joining, Message, Session, sessions::Sessions};
+use crate::{
+    commit::error_chain,
+    delivery::StoredRecording,
+    health::Health,
+    lane::Order,
+    ledger::{
+        Applied, BatchRecord, Ledger, LedgerError, PendingLid, PlacementFailure, PlannedRecording, Recorded,
+        ReportedResult,
+    },
+    scheduler::{Action, Condition, Event, Scheduler, Unfit},
+};
+
+/// How often the scheduler is told that time has passed.
+const TICK: Duration = Duration::from_millis(250);
+/// Pause before the database is asked again for what it did not give.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What runs beside the dispatcher.
+type Beside = Option<Event>;
+
+/// Owns the scheduler, the sessions and the lanes.
+#[derive(Debug)]
+pub struct Dispatcher {
+    scheduler: Scheduler,
+    sessions: Sessions,
+    /// Root and candidates of batches that are open.
+    batches: HashMap<BatchId, (String, Vec<String>)>,
+    messages: mpsc::Receiver<Message>,
+    beside: JoinSet<Beside>,
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    health: Health,
+    started: Instant,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Message")
+    }
+}
+
+impl Dispatcher {
+    /// A dispatcher that waits for `expected` agents before it places
+    /// anything, and the handle to it.
+    pub fn new(
+        generation: u64,
+        expected: Vec<AgentName>,
+        ledger: Ledger,
+        clock: Arc<dyn Clock>,
+        health: Health,
+    ) -> (Self, Dispatch) {
+        let (dispatch, messages) = Dispatch::channel();
+        let dispatcher = Self {
+            scheduler: Scheduler::new(generation, expected, Duration::ZERO),
+            sessions: Sessions::default(),
+            batches: HashMap::new(),
+            messages,
+            beside: JoinSet::new(),
+            ledger,
+            clock,
+            health,
+            started: Instant::now(),
+        };
+        (dispatcher, dispatch)
+    }
+
+    /// Runs until it is stopped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => self.happened(Event::Tick),
+                Some(done) = self.beside.join_next() => match done {
+                    Ok(Some(event)) => self.happened(event),
+                    Ok(None) => {}
+                    Err(error) => tracing::error!(%error, "a task of the dispatcher failed"),
+                },
+                message = self.messages.recv() => match message {
+                    Some(message) => self.take(message),
+                    None => break,
+                },
+            }
+        }
+        self.sessions.end_all();
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn happened(&mut self, event: Event) {
+        let now = self.now();
+        for action in self.scheduler.handle(event, now) {
+            self.act(action);
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Event(event) => {
+                if let Event::LaneClosed { lane, .. } = &event {
+                    self.sessions.close_lane(*lane);
+                }
+                self.happened(event);
+            }
+            Message::OpenBatch(batch) => self.open_batch(*batch),
+            Message::Join(joining, reply) => {
+                // Whoever asked may have gone; the session then ends at once.
+                let agent = joining.hello.name.clone();
+                if let Err(Ok(session)) = reply.send(self.join(joining)) {
+                    self.left(&agent, session.id);
+                }
+            }
+            Message::Left(agent, session) => self.left(&agent, session),
+            Message::Heartbeat(agent, session, heartbeat) => self.heartbeat(agent, session, heartbeat),
+            Message::OpenLane(token, reply) => {
+                let Some(lane) = self.sessions.open_lane(&token) else { return };
+                let (agent, id) = (lane.host.agent.clone(), lane.id);
+                if reply.send(lane).is_ok() {
+                    self.happened(Event::LaneOpened { agent, lane: id });
+                } else {
+                    self.sessions.close_lane(id);
+                }
+            }
+            Message::Recorded(group) => self.recorded(group),
+            Message::Applied(group) => self.applied(group),
+            Message::Identify(pending) => self.identify(pending),
+            Message::Release(agent, recording, reason) => {
+                self.sessions.send(&agent, &[Release { recording, reason }], Down::Release);
+            }
+            // Whoever asked may have gone.
+            Message::Agents(reply) => drop(reply.send(self.agents())),
+            Message::WaitingFor(batch, reply) => {
+                drop(reply.send(self.scheduler.waiting_for(batch, self.now())));
+            }
+        }
+    }
+
+    fn open_batch(&mut self, batch: BatchRecord) {
+        self.batches.insert(batch.batch, (batch.source, batch.candidates));
+        self.happened(Event::BatchOpened(batch.batch));
+    }
+
+    fn join(&mut self, Joining { hello }: Joining) -> Result<Session, JoinRefused> {
+        let session = self.sessions.join(&hello)?;
+        let condition = condition(&hello.heartbeat);
+        // A session that it replaces ends here, before its own task says so.
+        self.happened(Event::AgentLeft(hello.name.clone()));
+        self.happened(Event::AgentJoined { agent: hello.name, weight: hello.weight, condition });
+        Ok(session)
+    }
+
+    fn left(&mut self, agent: &AgentName, session: u64) {
+        if self.sessions.leave(agent, session) {
+            self.happened(Event::AgentLeft(agent.clone()));
+        }
+    }
+
+    fn heartbeat(&mut self, agent: AgentName, session: u64, heartbeat: Heartbeat) {
+        let Some(seated) = self.sessions.current(&agent, session) else { return };
+        let condition = condition(&heartbeat);
+        seated.heartbeat = heartbeat;
+        self.happened(Event::AgentCondition { agent, condition });
+    }
+
+    fn recorded(&mut self, group: Vec<(StoredRecording, Option<Recorded>)>) {
+        let mut receipts: BTreeMap<AgentName, (Vec<_>, Vec<Release>)> = BTreeMap::new();
+        for (stored, outcome) in group {
+            let (agent, recording) = (stored.host().agent.clone(), stored.recording());
+            let (receipts, releases) = receipts.entry(agent.clone()).or_default();
+            let is_stored = outcome == Some(Recorded::Stored);
+            match outcome {
+                Some(Recorded::Stored) => receipts.push(recording),
+                Some(Recorded::Unwanted(reason)) => releases.push(Release { recording, reason }),
+                // Refused by the database: the agent keeps it.
+                None => {}
+            }
+            self.happened(Event::Recorded { agent, recording, stored: is_stored });
+        }
+        for (agent, (recorded, releases)) in receipts {
+            self.sessions.send(&agent, &recorded, Down::Recorded);
+            self.sessions.send(&agent, &releases, Down::Release);
+        }
+    }
+
+    fn applied(&mut self, group: Vec<(ReportedResult, Option<Applied>)>) {
+        let mut receipts: BTreeMap<AgentName, Vec<ResultReceipt>> = BTreeMap::new();
+        for (result, outcome) in group {
+            if outcome == Some(Applied::Settled) {
+                let receipt = ResultReceipt { recording: result.recording, round: result.round };
+                receipts.entry(result.agent).or_default().push(receipt);
+            }
+        }
+        for (agent, receipts) in receipts {
+            let recordings = u64::try_from(receipts.len()).unwrap_or(u64::MAX);
+            self.sessions.send(&agent, &receipts, Down::Receipts);
+            self.happened(Event::Identified { agent, recordings });
+        }
+    }
+
+    fn identify(&self, pending: Vec<PendingLid>) {
+        let mut by_agent: BTreeMap<AgentName, Vec<Identify>> = BTreeMap::new();
+        for PendingLid { agent, recording, round, candidates } in pending {
+            let Ok(agent) = agent.parse() else { continue };
+            by_agent.entry(agent).or_default().push(Identify { recording, round, candidates });
+        }
+        for (agent, identify) in by_agent {
+            self.sessions.send(&agent, &identify, Down::Identify);
+        }
+    }
+
+    fn agents(&self) -> Vec<(AgentName, AgentStatus)> {
+        let status = |(agent, seated): (&AgentName, &super::sessions::Seated)| {
+            let unfit = self.scheduler.unfit(agent, self.now());
+            let status = AgentStatus {
+                weight: seated.weight,
+                heartbeat: seated.heartbeat.clone(),
+                deliveries: self.scheduler.deliveries(agent),
+                reconciling: unfit == Some(Unfit::Reconciling),
+                unfit: unfit.map(|why| why.to_string()),
+            };
+            (agent.clone(), status)
+        };
+        self.sessions.iter().map(status).collect()
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Send { agent, lane, delivery, recording } => {
+                let Some((root, candidates)) = self.batches.get(&recording.recording.batch) else {
+                    tracing::error!(recording = %recording.recording, "a recording of a batch that is not open");
+                    return;
+                };
+                let order = Order { delivery, recording, root: root.clone(), candidates: candidates.clone() };
+                self.sessions.order(&agent, lane, order);
+            }
+            Action::Load { batch, after, limit } => {
+                self.beside.spawn(load(self.ledger.clone(), self.health.clone(), batch, after, limit));
+            }
+            Action::Fail { recording, code, reason, attempts } => {
+                tracing::info!(%recording, code, reason, "recording could not be placed");
+                let failure = PlacementFailure { recording, code: code.to_owned(), reason, attempts };
+                self.chore(Chore::Fail(failure));
+            }
+            Action::Forget(agent) => self.chore(Chore::Forget(agent)),
+        }
+    }
+}
+
+impl Dispatcher {
+    fn chore(&mut self, chore: Chore) {
+        let now = self.clock.now_micros();
+        self.beside.spawn(insist(chore, self.ledger.clone(), self.health.clone(), now));
+    }
+}
+
+/// What the scheduler needs of a heartbeat.
+fn condition(heartbeat: &Heartbeat) -> Condition {
+    let engine = match heartbeat.engine.state {
+        EngineState::Ready => None,
+        EngineState::Starting => Some(Unfit::EngineStarting),
+        EngineState::Failed => Some(Unfit::EngineFailed(heartbeat.engine.reason.clone())),
+    };
+    Condition { free_disk: heartbeat.free_disk_bytes, lid_waiting: heartbeat.lid_waiting, engine }
+}
+
+async fn load(ledger: Ledger, health: Health, batch: BatchId, after: i64, limit: i64) -> Beside {
+    match ledger.planned_recordings(batch, after, limit).await {
+        Ok(recordings) => {
+            let recordings: Vec<PlannedRecording> = recordings;
+            Some(Event::Loaded { batch, after, recordings })
+        }
+        Err(error) => {
+            note(&health, &error);
+            tokio::time::sleep(RETRY).await;
+            Some(Event::LoadFailed)
+        }
+    }
+}
+
+/// Something small to write, beside the dispatcher.
+enum Chore {
+    Fail(PlacementFailure),
+    Forget(AgentName),
+}
+
+/// Does a chore, for as long as it takes while the database is away.
+async fn insist(chore: Chore, ledger: Ledger, health: Health, now: i64) -> Beside {
+    loop {
+        let outcome = match &chore {
+            Chore::Fail(failure) => ledger.fail_placements(std::slice::from_ref(failure), now).await,
+            Chore::Forget(agent) => ledger.agent_left(agent, now).await,
+        };
+        let Err(error) = outcome else { return None };
+        note(&health, &error);
+        if !error.is_transient() {
+            return None;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+fn note(health: &Health, error: &LedgerError) {
+    if error.is_transient() {
+        health.database_failed(error);
+    } else {
+        tracing::error!(error = error_chain(error), "the database refused a statement");
+    }
+}

@@ -1,0 +1,152 @@
+//! A lane: one `Receive` stream of an agent. Recordings go down it as pieces,
+//! reports come up; what was sent and what is acknowledged are compared here.
+
+mod reader;
+
+use std::{collections::HashMap, thread};
+
+use cofi_proto::{
+    DeliveryId,
+    receive::{DeliveryOutcome, DeliveryReport, Piece},
+};
+pub use reader::Order;
+use reader::Progress;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    commit::ToRecord,
+    delivery::{Host, Sent},
+    dispatch::Dispatch,
+    scheduler::{Cause, Event, LaneId},
+};
+
+/// Pieces between the reader and the network: 2 MiB at most.
+const PIECES: usize = 8;
+/// What the reader may have said before it is heard.
+const PROGRESS: usize = 256;
+
+/// The end of a lane that a task holds.
+#[derive(Debug)]
+pub struct Lane {
+    /// Its name.
+    pub id: LaneId,
+    /// Where it leads.
+    pub host: Host,
+    /// What is ordered for it.
+    pub orders: mpsc::Receiver<Order>,
+    /// Ends with the agent's session.
+    pub ended: CancellationToken,
+}
+
+/// Groups of reports from the agent; none when the stream has ended.
+pub trait Reports: Send {
+    /// The next group.
+    fn next(&mut self) -> impl Future<Output = Option<Vec<DeliveryReport>>> + Send;
+}
+
+impl Lane {
+    /// Starts the reader. Gives the pieces that go down, and the rest of the
+    /// lane, to be run.
+    pub fn open(self) -> std::io::Result<(mpsc::Receiver<Piece>, OpenLane)> {
+        let (pieces, outgoing) = mpsc::channel(PIECES);
+        let (said, progress) = mpsc::channel(PROGRESS);
+        let Self { id, host, orders, ended } = self;
+        thread::Builder::new()
+            .name(format!("lane-{}", id.0))
+            .spawn(move || reader::read(orders, &pieces, &said))?;
+        Ok((outgoing, OpenLane { id, host, ended, progress, sent: HashMap::new() }))
+    }
+}
+
+/// A lane with its reader at work.
+#[derive(Debug)]
+pub struct OpenLane {
+    id: LaneId,
+    host: Host,
+    ended: CancellationToken,
+    progress: mpsc::Receiver<Progress>,
+    sent: HashMap<DeliveryId, Sent>,
+}
+
+impl OpenLane {
+    /// Compares and passes on what comes up, until the stream or the session
+    /// ends; then the other one is ended as well.
+    pub async fn run(
+        mut self,
+        mut reports: impl Reports,
+        dispatch: Dispatch,
+        recorder: mpsc::Sender<ToRecord>,
+    ) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.ended.cancelled() => break,
+                Some(progress) = self.progress.recv() => self.hear(progress, &dispatch).await,
+                group = reports.next() => {
+                    let Some(group) = group else { break };
+                    // What a report is about was said before it could arrive.
+                    while let Ok(progress) = self.progress.try_recv() {
+                        self.hear(progress, &dispatch).await;
+                    }
+                    for report in group {
+                        self.judge(report, &dispatch, &recorder).await;
+                    }
+                }
+            }
+        }
+        // The agent dials anew when its session ends, and says then what it
+        // holds: acknowledgements that were on their way are not lost.
+        self.ended.cancel();
+        dispatch.event(Event::LaneClosed { agent: self.host.agent, lane: self.id }).await;
+    }
+
+    async fn hear(&mut self, progress: Progress, dispatch: &Dispatch) {
+        match progress {
+            Progress::Sent(delivery, sent) => {
+                self.sent.insert(delivery, sent);
+            }
+            Progress::Failed(delivery, cause) => self.refuse(delivery, cause, dispatch).await,
+        }
+    }
+
+    async fn refuse(&self, delivery: DeliveryId, cause: Cause, dispatch: &Dispatch) {
+        tracing::info!(agent = %self.host.agent, %delivery, ?cause, "delivery failed");
+        dispatch.event(Event::Refused { agent: self.host.agent.clone(), delivery, cause }).await;
+    }
+
+    async fn judge(
+        &mut self,
+        report: DeliveryReport,
+        dispatch: &Dispatch,
+        recorder: &mpsc::Sender<ToRecord>,
+    ) {
+        let delivery = report.delivery;
+        match report.outcome {
+            // A refusal may come while the recording is still being read.
+            DeliveryOutcome::Refused { code, reason } => {
+                self.sent.remove(&delivery);
+                self.refuse(delivery, Cause::Agent(code, reason), dispatch).await;
+            }
+            DeliveryOutcome::Acknowledged { size_bytes, digest } => {
+                let Some(sent) = self.sent.remove(&delivery) else {
+                    tracing::warn!(agent = %self.host.agent, %delivery, "acknowledgement of what was not sent");
+                    return;
+                };
+                match sent.acknowledge(self.host.clone(), size_bytes, digest) {
+                    Ok(stored) => {
+                        dispatch
+                            .event(Event::Acknowledged { agent: self.host.agent.clone(), delivery })
+                            .await;
+                        // The recorder outlives the lanes; if it has gone, the
+                        // process is ending and the agent will offer it again.
+                        recorder.send(ToRecord(stored)).await.ok();
+                    }
+                    Err(mismatch) => {
+                        self.refuse(delivery, Cause::Mismatch(mismatch.to_string()), dispatch).await;
+                    }
+                }
+            }
+        }
+    }
+}

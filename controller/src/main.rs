@@ -1,0 +1,68 @@
+//! `cofi-controller`: arguments, telemetry, configuration, run, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cofi_controller::{
+    config::{Arguments, Config, ConfigError},
+    run::{Listeners, run},
+    telemetry,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+const WRONG_CONFIGURATION: u8 = 64;
+const FAILED: u8 = 70;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match configure(&arguments) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(config)) => serve(config),
+        Err(error) => {
+            eprintln!("cofi-controller: {error}");
+            ExitCode::from(WRONG_CONFIGURATION)
+        }
+    }
+}
+
+/// The configuration to run with; none if it was only to be shown.
+fn configure(arguments: &Arguments) -> Result<Option<Config>, ConfigError> {
+    let config = Config::try_from(arguments.effective()?)?;
+    if arguments.check_config {
+        eprintln!("{config:#?}");
+        return Ok(None);
+    }
+    telemetry::init(&config.log, config.log_format)?;
+    Ok(Some(config))
+}
+
+#[tokio::main]
+async fn serve(config: Config) -> ExitCode {
+    let stop = CancellationToken::new();
+    let outcome = async {
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let listeners = Listeners::bind(&config).await?;
+        let running = run(config, listeners, stop.clone());
+        tokio::pin!(running);
+        tokio::select! {
+            outcome = &mut running => return outcome,
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.cancel();
+        running.await
+    };
+    match outcome.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `AgentService`: sessions and lanes, as they come over the wire.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use cofi_proto::{
+    clock::Clock,
+    limits::{MAX_GROUP, MAX_REPORT_GROUP, PROTOCOL},
+    pb::agent as pb,
+    receive::DeliveryReport,
+    session::{Group, Hello, Identify, group},
+};
+use pb::{
+    agent_service_server::AgentService, from_agent::Message as Up, from_controller::Message as DownMessage,
+    from_receiver::Message as ReceiverUp,
+};
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::status::RpcError;
+use crate::{
+    commit::{ToApply, ToRecord, error_chain},
+    delivery::Host,
+    dispatch::{Dispatch, Down, Joining, Session},
+    lane::Reports,
+    ledger::{AgentRecord, Ledger},
+    scheduler::{Event, LEASE},
+    verify::verify_held,
+};
+
+/// Time for the first message of a stream.
+const FIRST_MESSAGE: Duration = Duration::from_secs(10);
+/// Between heartbeats of an agent.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Answers agents.
+#[derive(Debug, Clone)]
+pub(super) struct Agents {
+    pub(super) ledger: Ledger,
+    pub(super) dispatch: Dispatch,
+    pub(super) recorder: mpsc::Sender<ToRecord>,
+    pub(super) applier: mpsc::Sender<ToApply>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) tasks: TaskTracker,
+}
+
+type Downward<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl AgentService for Agents {
+    type SessionStream = Downward<pb::FromController>;
+    type ReceiveStream = Downward<pb::Piece>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<pb::FromAgent>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let mut up = request.into_inner();
+        let hello = match first(&mut up).await?.and_then(|message| message.message) {
+            Some(Up::Hello(hello)) => Hello::try_from(hello).map_err(RpcError::from)?,
+            _ => return Err(RpcError::NoBeginning("a hello").into()),
+        };
+        let session = self.seat(hello).await?;
+        let Session { id, token, host, down, paced, ended } = session;
+        let welcome = pb::Welcome {
+            session_token: token.into(),
+            heartbeat_interval_ms: millis(HEARTBEAT),
+            lease_ms: millis(LEASE),
+        };
+        let me = self.clone();
+        let ending = ended.clone();
+        self.tasks.spawn(async move {
+            let agent = host.agent.clone();
+            let hearing = Hearing { agents: &me, id, host, paced };
+            let outcome = tokio::select! {
+                () = ending.cancelled() => Ok(()),
+                outcome = hearing.run(up) => outcome,
+            };
+            match outcome {
+                Ok(()) => tracing::info!(%agent, session = id, "session ended"),
+                Err(error) => {
+                    tracing::info!(%agent, session = id, error = error_chain(&error), "session lost");
+                }
+            }
+            ending.cancel();
+            me.dispatch.left(agent, id).await;
+        });
+        let messages = tokio_stream::once(DownMessage::Welcome(welcome))
+            .chain(ReceiverStream::new(down).map(DownMessage::from))
+            .map(|message| Ok(pb::FromController { message: Some(message) }));
+        Ok(Response::new(Box::pin(until(messages, ended))))
+    }
+
+    async fn receive(
+        &self,
+        request: Request<Streaming<pb::FromReceiver>>,
+    ) -> Result<Response<Self::ReceiveStream>, Status> {
+        let mut up = request.into_inner();
+        let token = match first(&mut up).await?.and_then(|message| message.message) {
+            Some(ReceiverUp::Open(open)) => open.session_token.to_vec(),
+            _ => return Err(RpcError::NoBeginning("an opening").into()),
+        };
+        let lane = self.dispatch.open_lane(token).await.ok_or(RpcError::StaleSession)?;
+        let ended = lane.ended.clone();
+        let (pieces, open) =
+            lane.open().map_err(|error| RpcError::Internal(format!("start a reader: {error}")))?;
+        self.tasks.spawn(open.run(WireReports(up), self.dispatch.clone(), self.recorder.clone()));
+        let pieces = ReceiverStream::new(pieces).map(|piece| Ok(piece.into()));
+        Ok(Response::new(Box::pin(until(pieces, ended))))
+    }
+}
+
+impl Agents {
+    async fn seat(&self, hello: Hello) -> Result<Session, RpcError> {
+        if hello.protocol != PROTOCOL {
+            return Err(RpcError::Protocol { ours: PROTOCOL, theirs: hello.protocol });
+        }
+        let record = AgentRecord {
+            name: hello.name.clone(),
+            storage_id: hello.storage_id.clone(),
+            advertise_address: hello.advertise_address.clone(),
+            version: hello.version.clone(),
+            connected: true,
+            last_seen: self.clock.now_micros(),
+        };
+        let session = self.dispatch.join(Joining { hello }).await.ok_or(RpcError::Stopping)??;
+        if let Err(error) = self.ledger.put_agent(&record).await {
+            self.dispatch.left(record.name, session.id).await;
+            return Err(error.into());
+        }
+        tracing::info!(agent = %record.name, session = session.id, address = record.advertise_address, "session begins");
+        Ok(session)
+    }
+}
+
+/// What a session's task needs to hear an agent.
+struct Hearing<'a> {
+    agents: &'a Agents,
+    id: u64,
+    host: Host,
+    paced: mpsc::Sender<Down>,
+}
+
+impl Hearing<'_> {
+    async fn run(self, mut up: Streaming<pb::FromAgent>) -> Result<(), RpcError> {
+        loop {
+            let message = match up.message().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(()),
+                Err(status) => {
+                    tracing::debug!(agent = %self.host.agent, %status, "session broken off");
+                    return Ok(());
+                }
+            };
+            let message = message.message.ok_or(cofi_proto::Malformed::Missing("message"))?;
+            self.take(message).await?;
+        }
+    }
+
+    async fn take(&self, message: Up) -> Result<(), RpcError> {
+        let Agents { ledger, dispatch, recorder, applier, .. } = self.agents;
+        match message {
+            Up::Hello(_) => {
+                Err(cofi_proto::Malformed::invalid("message", "a second hello", "one hello").into())
+            }
+            Up::Held(page) => {
+                let last = page.last;
+                let held = group(page.recordings, Group::Other)?;
+                verify_held(held, &self.host, ledger, dispatch, recorder).await?;
+                if last {
+                    dispatch.event(Event::Reconciled(self.host.agent.clone())).await;
+                    self.say_what_is_pending().await?;
+                }
+                Ok(())
+            }
+            Up::Heartbeat(heartbeat) => {
+                let heartbeat = heartbeat.try_into()?;
+                dispatch.heartbeat(self.host.agent.clone(), self.id, heartbeat).await;
+                Ok(())
+            }
+            Up::Results(results) => {
+                for result in group(results.results, Group::Results)? {
+                    let result = ToApply { host: self.host.clone(), result };
+                    applier.send(result).await.map_err(|_| RpcError::Stopping)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the agent which of its recordings have no language yet: it knows
+    /// most of them, but not those that were retried while it was away.
+    async fn say_what_is_pending(&self) -> Result<(), RpcError> {
+        let limit = i64::try_from(MAX_GROUP).unwrap_or(i64::MAX);
+        let mut after = None;
+        loop {
+            let pending = self.agents.ledger.pending_lids(&self.host.agent, after, limit).await?;
+            let Some(last) = pending.last() else { return Ok(()) };
+            after = Some(last.recording);
+            let identify = pending.into_iter().map(|pending| Identify {
+                recording: pending.recording,
+                round: pending.round,
+                candidates: pending.candidates,
+            });
+            self.paced.send(Down::Identify(identify.collect())).await.map_err(|_| RpcError::Stopping)?;
+        }
+    }
+}
+
+/// Reports as they come over the wire.
+struct WireReports(Streaming<pb::FromReceiver>);
+
+impl Reports for WireReports {
+    async fn next(&mut self) -> Option<Vec<DeliveryReport>> {
+        match self.0.message().await.ok()??.message? {
+            ReceiverUp::Reports(group) if group.reports.len() <= MAX_REPORT_GROUP => {
+                let reports = group.reports.into_iter().map(DeliveryReport::try_from);
+                reports
+                    .collect::<Result<_, _>>()
+                    .inspect_err(|error| tracing::warn!(%error, "malformed report"))
+                    .ok()
+            }
+            ReceiverUp::Open(_) | ReceiverUp::Reports(_) => None,
+        }
+    }
+}
+
+impl From<Down> for DownMessage {
+    fn from(down: Down) -> Self {
+        fn all<T: Into<M>, M>(entries: Vec<T>) -> Vec<M> {
+            entries.into_iter().map(Into::into).collect()
+        }
+        match down {
+            Down::Recorded(entries) => Self::Recorded(pb::RecordedGroup { recordings: all(entries) }),
+            Down::Receipts(entries) => Self::ResultReceipts(pb::ResultReceipts { receipts: all(entries) }),
+            Down::Identify(entries) => Self::Identify(pb::IdentifyGroup { recordings: all(entries) }),
+            Down::Release(entries) => Self::Release(pb::ReleaseGroup { recordings: all(entries) }),
+        }
+    }
+}
+
+/// The first message of a stream; whoever opens one says at once what it is.
+async fn first<T>(up: &mut Streaming<T>) -> Result<Option<T>, Status> {
+    match tokio::time::timeout(FIRST_MESSAGE, up.message()).await {
+        Ok(message) => message,
+        Err(_) => Err(RpcError::NoBeginning("anything within 10 s").into()),
+    }
+}
+
+/// A stream that ends with its session.
+fn until<T>(
+    stream: impl Stream<Item = T> + Send,
+    ended: tokio_util::sync::CancellationToken,
+) -> impl Stream<Item = T> + Send {
+    futures_util::StreamExt::take_until(stream, ended.cancelled_owned())
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,170 @@
+//! The gRPC surface: two listeners, one for operators, one for agents.
+
+mod agent;
+mod batch;
+mod call;
+mod convert;
+mod fleet;
+mod pages;
+mod status;
+
+use std::{sync::Arc, time::Duration};
+
+use cofi_proto::{
+    clock::Clock,
+    limits::MAX_CONTROL_MESSAGE_BYTES,
+    pb::{
+        self,
+        agent::agent_service_server::AgentServiceServer,
+        v1::{
+            batch_service_server::BatchServiceServer, call_service_server::CallServiceServer,
+            fleet_service_server::FleetServiceServer,
+        },
+    },
+};
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::transport::{Server, server::TcpIncoming};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{
+    commit::{ToApply, ToRecord},
+    dispatch::Dispatch,
+    health::Health,
+    ledger::Ledger,
+    plan::Planner,
+    progress::Progress,
+};
+
+/// Streams on one connection.
+const MAX_STREAMS: u32 = 64;
+/// Bytes of a request's headers.
+const MAX_HEADERS: u32 = 16 * 1024;
+/// Streams that a peer may reset before it is taken for an attack.
+const MAX_RESETS: usize = 64;
+/// A connection that is silent for so long is asked whether it lives.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+/// What the empty service name of the health protocol stands for.
+const WHOLE_SERVER: &str = "";
+
+/// What the services need.
+#[derive(Debug, Clone)]
+pub(crate) struct Services {
+    /// Plans batches.
+    pub(crate) planner: Planner,
+    /// Holds the rows.
+    pub(crate) ledger: Ledger,
+    /// Knows the agents.
+    pub(crate) dispatch: Dispatch,
+    /// Looks at batches.
+    pub(crate) progress: Progress,
+    /// Records acknowledgements.
+    pub(crate) recorder: mpsc::Sender<ToRecord>,
+    /// Applies results.
+    pub(crate) applier: mpsc::Sender<ToApply>,
+    /// Whether the database answers.
+    pub(crate) health: Health,
+    /// Gives the time of day.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What outlives a call.
+    pub(crate) tasks: TaskTracker,
+}
+
+fn server() -> Server {
+    Server::builder()
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_max_header_list_size(MAX_HEADERS)
+        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
+        .http2_max_local_error_reset_streams(Some(MAX_RESETS))
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+}
+
+/// Answers operators until it is stopped.
+pub(crate) async fn serve_control(
+    listener: TcpListener,
+    services: Services,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let batches = batch::Batches {
+        planner: services.planner,
+        ledger: services.ledger.clone(),
+        dispatch: services.dispatch.clone(),
+        progress: services.progress,
+        clock: services.clock,
+        tasks: services.tasks.clone(),
+        stop: stop.clone(),
+    };
+    let calls = call::Calls { ledger: services.ledger.clone() };
+    let fleet = fleet::Fleet { ledger: services.ledger, dispatch: services.dispatch };
+    let (reporter, health) = tonic_health::server::health_reporter();
+    services.tasks.spawn(report_health(reporter, services.health, stop.clone()));
+    server()
+        .add_service(BatchServiceServer::new(batches).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
+        .add_service(CallServiceServer::new(calls).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
+        .add_service(FleetServiceServer::new(fleet).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
+        .add_service(health)
+        .add_optional_service(reflection().build_v1().inspect_err(no_reflection).ok())
+        .add_optional_service(reflection().build_v1alpha().inspect_err(no_reflection).ok())
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            stop.cancelled_owned(),
+        )
+        .await
+}
+
+/// What operators can list and describe; the agents' service is not theirs.
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    let builder = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+    let services =
+        ["cofi.v1.BatchService", "cofi.v1.CallService", "cofi.v1.FleetService", "grpc.health.v1.Health"];
+    services.into_iter().fold(builder, tonic_reflection::server::Builder::with_service_name)
+}
+
+fn no_reflection(error: &tonic_reflection::server::Error) {
+    tracing::error!(%error, "server reflection is not available");
+}
+
+/// Answers agents until it is stopped.
+pub(crate) async fn serve_agents(
+    listener: TcpListener,
+    services: Services,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let agents = agent::Agents {
+        ledger: services.ledger,
+        dispatch: services.dispatch,
+        recorder: services.recorder,
+        applier: services.applier,
+        clock: services.clock,
+        tasks: services.tasks,
+    };
+    server()
+        .add_service(AgentServiceServer::new(agents).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
+        .serve_with_incoming_shutdown(
+            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            stop.cancelled_owned(),
+        )
+        .await
+}
+
+/// Keeps the health protocol's answer true.
+async fn report_health(reporter: HealthReporter, health: Health, stop: CancellationToken) {
+    let mut serving = health.watch();
+    let report = async |serving: bool| {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for service in [WHOLE_SERVER, "cofi.v1.BatchService", "cofi.v1.CallService", "cofi.v1.FleetService"] {
+            reporter.set_service_status(service, status).await;
+        }
+    };
+    loop {
+        let now = *serving.borrow_and_update();
+        report(now).await;
+        tokio::select! {
+            () = stop.cancelled() => return report(false).await,
+            changed = serving.changed() => if changed.is_err() { return },
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What callers are told when something goes wrong: the one place where errors
+//! become status codes.
+
+use cofi_proto::Malformed;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{commit::error_chain, dispatch::JoinRefused, ledger::LedgerError, plan::PlanError};
+
+/// Why a call fails.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RpcError {
+    /// A field holds what it may not hold.
+    #[error("{field}: {reason}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A message cannot be understood.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// A batch cannot be planned.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The ledger refused.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// An agent gets no session.
+    #[error(transparent)]
+    Join(#[from] JoinRefused),
+    /// An agent speaks another protocol.
+    #[error(
+        "this controller speaks agent protocol {ours}, the agent {theirs}: install the same version on both"
+    )]
+    Protocol {
+        /// The controller's.
+        ours: u32,
+        /// The agent's.
+        theirs: u32,
+    },
+    /// A stream belongs to no live session.
+    #[error("the session that this stream belongs to has ended, or has as many streams as it announced")]
+    StaleSession,
+    /// The first message of a stream is late, or another one than it must be.
+    #[error("the stream does not begin with {0}")]
+    NoBeginning(&'static str),
+    /// The controller is ending.
+    #[error("the controller is stopping")]
+    Stopping,
+    /// Something that should not happen.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl RpcError {
+    pub(super) fn field(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Field { field, reason: reason.into() }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Field { .. }
+            | Self::Malformed(_)
+            | Self::NoBeginning(_)
+            | Self::Plan(PlanError::Invalid { .. }) => Code::InvalidArgument,
+            Self::Plan(PlanError::BeingPlanned(_)) | Self::StaleSession => Code::Aborted,
+            Self::Plan(PlanError::Ledger(error)) | Self::Ledger(error) => ledger_code(error),
+            Self::Join(JoinRefused::NameInUse(_)) | Self::Protocol { .. } => Code::FailedPrecondition,
+            Self::Stopping => Code::Unavailable,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// The field that is to blame, if one is.
+    fn blamed(&self) -> Option<&'static str> {
+        match self {
+            Self::Field { field, .. }
+            | Self::Plan(PlanError::Invalid { field, .. })
+            | Self::Malformed(Malformed::Missing(field) | Malformed::Invalid { field, .. }) => Some(field),
+            Self::Plan(PlanError::Ledger(error)) | Self::Ledger(error) => match error {
+                LedgerError::NoSuchRow { table: "process", .. } => Some("process_id"),
+                LedgerError::NoSuchRow { table: "categoryMapping", .. } => Some("category_mapping_id"),
+                LedgerError::KeyTaken(..) => Some("idempotency_key"),
+                LedgerError::NoSuchBatch(_) => Some("batch_id"),
+                LedgerError::NoSuchAgent(_) => Some("name"),
+                LedgerError::NoSuchRow { .. }
+                | LedgerError::BatchCancelled(_)
+                | LedgerError::Guard { .. }
+                | LedgerError::Corrupt { .. }
+                | LedgerError::Busy(_)
+                | LedgerError::Unavailable(_)
+                | LedgerError::Database(_)
+                | LedgerError::Migrate(_) => None,
+            },
+            Self::Plan(PlanError::BeingPlanned(_))
+            | Self::Join(_)
+            | Self::Protocol { .. }
+            | Self::StaleSession
+            | Self::NoBeginning(_)
+            | Self::Stopping
+            | Self::Internal(_) => None,
+        }
+    }
+}
+
+fn ledger_code(error: &LedgerError) -> Code {
+    match error {
+        LedgerError::NoSuchBatch(_) | LedgerError::NoSuchAgent(_) => Code::NotFound,
+        LedgerError::NoSuchRow { .. } => Code::InvalidArgument,
+        LedgerError::KeyTaken(..) => Code::AlreadyExists,
+        LedgerError::BatchCancelled(_) => Code::FailedPrecondition,
+        LedgerError::Busy(_) => Code::Aborted,
+        LedgerError::Unavailable(_) => Code::Unavailable,
+        LedgerError::Guard { .. }
+        | LedgerError::Corrupt { .. }
+        | LedgerError::Database(_)
+        | LedgerError::Migrate(_) => Code::Internal,
+    }
+}
+
+impl From<RpcError> for Status {
+    fn from(error: RpcError) -> Self {
+        let code = error.code();
+        if code == Code::Internal {
+            let correlation = format!("{:016x}", rand::random::<u64>());
+            tracing::error!(error = error_chain(&error), correlation, "internal error");
+            return Self::internal(format!("internal error {correlation}"));
+        }
+        match error.blamed() {
+            Some(field) => {
+                let details = ErrorDetails::with_bad_request_violation(field, error.to_string());
+                Self::with_error_details(code, error.to_string(), details)
+            }
+            None => Self::new(code, error.to_string()),
+        }
+    }
+}

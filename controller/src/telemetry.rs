@@ -1,0 +1,21 @@
+//! Where log lines go: to standard error, as text or JSON.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{ConfigError, LogFormat};
+
+/// Sets the process's log up. Fails if the filter cannot be understood.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), ConfigError> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| ConfigError::Invalid {
+        key: "log",
+        value: filter.to_owned(),
+        expected: format!("a filter such as \"info\" or \"cofi_controller=debug\" ({error})"),
+    })?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second set-up in one process, as tests do it, keeps the first.
+    match format {
+        LogFormat::Text => builder.try_init().ok(),
+        LogFormat::Json => builder.json().try_init().ok(),
+    };
+    Ok(())
+}
