@@ -1,28 +1,25 @@
 """Makes the model folder: decides what is missing, makes that, and records it."""
 
-import shutil
 from dataclasses import asdict, dataclass
-from importlib.metadata import files as distribution_files
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from durable import locked, sha256, write_whole
-from terminal import Unreachable
 
-from . import VERSION, check, manifest, source
+from . import VERSION, check, manifest, runtime, source
 from .errors import BadWeights
 from .manifest import Manifest
 from .precision import Precision, build
+from .runtime import Runtime
 from .source import Wanted
 from .weights import LidWeights
 from .wheels import SILERO_VAD, Cache, extract
 
 MODEL = "lid.onnx"
 VAD = "silero_vad.onnx"
-RUNTIME = "libonnxruntime.so"
-OUTPUTS = (MODEL, VAD, RUNTIME)
+_ALL = (MODEL, VAD, *runtime.libraries(Runtime.CUDA))
 
 _VAD_MEMBER = "silero_vad/data/silero_vad.onnx"
 _WINDOW = 1_500
@@ -38,6 +35,11 @@ class Request:
     folder: Path
     wanted: Wanted
     precision: Precision
+    runtime: Runtime = Runtime.CPU
+
+    def outputs(self) -> tuple[str, ...]:
+        """The files that the folder is to hold, besides the manifest."""
+        return (MODEL, VAD, *runtime.libraries(self.runtime))
 
 
 def run(request: Request, cache: Cache) -> bool:
@@ -47,39 +49,51 @@ def run(request: Request, cache: Cache) -> bool:
 
 
 def _run(request: Request, cache: Cache) -> bool:
-    folder = request.folder
+    folder, names = request.folder, request.outputs()
     old = manifest.read(folder)
-    outputs = {name: old.outputs[name] for name in OUTPUTS if old and manifest.intact(folder, old, name)}
-    if old is None or not _same_model(old, request):
-        outputs.pop(MODEL, None)
-    if len(outputs) == len(OUTPUTS):
+    missing = [name for name in names if old is None or not _usable(name, old, request)]
+    surplus = set(old.outputs) & set(_ALL) - set(names) if old else set()
+    if not missing and not surplus:
         return False
-    if RUNTIME not in outputs:
-        _copy_runtime(folder)
-        outputs[RUNTIME] = sha256(folder / RUNTIME)
-        cache.say(f"{RUNTIME} is there")
-    if VAD not in outputs:
-        wheel = cache.get(SILERO_VAD)
-        extract(wheel, _VAD_MEMBER, folder / VAD)
-        outputs[VAD] = sha256(folder / VAD)
-        cache.say(f"{VAD} is there")
-    if old and MODEL in outputs:
-        described = {"source": old.source, "model": old.model, "check": old.check}
-    else:
-        described = _make_model(request, cache)
-        outputs[MODEL] = sha256(folder / MODEL)
-        cache.say(f"{MODEL} is there")
+    described = {"source": old.source, "model": old.model, "check": old.check} if old else {}
+    for name in missing:
+        described |= _make(name, request, cache)
+        cache.say(f"{name} is there")
+    for name in surplus:
+        (folder / name).unlink(missing_ok=True)
+    wheels = (SILERO_VAD, *runtime.wheels(request.runtime))
     made = Manifest(
         format=manifest.FORMAT,
         tool=VERSION,
         environment=manifest.environment(),
         precision=request.precision.value,
-        inputs={SILERO_VAD.file_name: SILERO_VAD.sha256},
-        outputs={name: outputs[name] for name in OUTPUTS},
+        runtime=request.runtime.value,
+        inputs={wheel.file_name: wheel.sha256 for wheel in wheels},
+        outputs={name: sha256(folder / name) for name in names},
         **described,
     )
     manifest.write(folder, made)
     return True
+
+
+def _usable(name: str, old: Manifest, request: Request) -> bool:
+    """Whether the file is there, undamaged, and the one that the request would give."""
+    if name == MODEL and not _same_model(old, request):
+        return False
+    if name in runtime.libraries(Runtime.CUDA) and old.runtime != request.runtime.value:
+        return False
+    return manifest.intact(request.folder, old, name)
+
+
+def _make(name: str, request: Request, cache: Cache) -> dict[str, Any]:
+    """Makes one file, and returns what the manifest is to say about it."""
+    if name == MODEL:
+        return _make_model(request, cache)
+    if name == VAD:
+        extract(cache.get(SILERO_VAD), _VAD_MEMBER, request.folder / VAD)
+    else:
+        runtime.place(request.runtime, name, request.folder, cache)
+    return {}
 
 
 def _same_model(old: Manifest, request: Request) -> bool:
@@ -130,19 +144,3 @@ def _refuse_unusable(weights: LidWeights, precision: Precision) -> None:
         raise BadWeights(
             f"these weights make a graph of {size / 1e9:.1f} GB, and an ONNX file holds 2 GB{advice}"
         )
-
-
-def _copy_runtime(folder: Path) -> None:
-    """Copies ONNX Runtime's library out of the installed wheel, whose hash pip has verified."""
-    found = [
-        Path(str(file.locate()))
-        for file in distribution_files("onnxruntime") or ()
-        if file.name.startswith("libonnxruntime.so")
-    ]
-    if len(found) != 1:
-        raise Unreachable("the onnxruntime wheel for this machine holds no libonnxruntime.so")
-    write_whole(folder / RUNTIME, lambda part: _copy(found[0], part))
-
-
-def _copy(origin: Path, target: Path) -> None:
-    shutil.copyfile(origin, target)

@@ -8,6 +8,7 @@ from terminal import Parser, report, say
 from . import VERSION, build
 from .build import Request
 from .precision import Precision
+from .runtime import Runtime
 from .source import WHISPER_BASE_REPOSITORY, Origin, Wanted
 from .wheels import Cache
 
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the tool and returns its exit status."""
     options = _parser().parse_args(arguments)
     wanted = Wanted(options.weights, Origin(options.source), options.repository)
-    request = Request(options.out, wanted, Precision(options.precision))
+    request = Request(options.out, wanted, Precision(options.precision), Runtime(options.runtime))
     cache = Cache(options.cache, options.offline, say)
 
     def work() -> None:
@@ -77,6 +78,12 @@ def _parser() -> Parser:
         choices=[precision.value for precision in Precision],
         default=Precision.INT8.value,
         help="int8 (default) for processors, f16 for GPUs, f32 for comparison",
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=[runtime.value for runtime in Runtime],
+        default=Runtime.CPU.value,
+        help="build of ONNX Runtime: cpu (default), or cuda for hosts with CUDA 13 and cuDNN 9",
     )
     parser.add_argument("--offline", action="store_true", help="use no network, only what the cache has")
     parser.add_argument(

@@ -106,7 +106,8 @@ def _open(url: str, limit: float) -> http.client.HTTPResponse:
             raise NoWeights(f"{url}: the server answers {error.code} {error.reason}") from error
         raise Unreachable(f"{url}: the server answers {error.code} {error.reason}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unreachable(f"{url} cannot be reached: {error}") from error
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise Unreachable(f"{url} cannot be reached: {reason}") from error
     return answer
 
 

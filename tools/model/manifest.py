@@ -27,6 +27,7 @@ class Manifest:
     tool: str
     environment: dict[str, str]
     precision: str
+    runtime: str
     source: dict[str, Any]
     model: dict[str, Any]
     check: dict[str, Any]

@@ -26,6 +26,8 @@ class Wheel:
     file_name: str
     sha256: str
     megabytes: int
+    selection: tuple[str, ...] = ()
+    """What tells pip to take this file, where it is not the one for the machine it runs on."""
 
 
 SILERO_VAD = Wheel(
@@ -91,6 +93,7 @@ class Cache:
             )
             command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
             command += ["--disable-pip-version-check", "--retries", "2", "--require-hashes"]
+            command += wheel.selection
             command += ["--dest", scratch, "--requirement", str(pin)]
             progress = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
             done = subprocess.run(command, stdout=progress, stderr=subprocess.PIPE, text=True, check=False)

@@ -14,11 +14,13 @@ from unittest import mock
 
 import onnxruntime
 
-from model import build, cli
+from model import build, cli, runtime
 from model.errors import CheckFailed
 from model.wheels import Wheel
 
 from . import tiny
+
+OUTPUTS = ("lid.onnx", "silero_vad.onnx", "libonnxruntime.so")
 
 
 class Build(unittest.TestCase):
@@ -80,12 +82,10 @@ class Build(unittest.TestCase):
     def test_any_damaged_or_missing_file_is_made_again_and_the_others_are_left(self) -> None:
         self.run_tool()
         whole = self.hashes()
-        for name in build.OUTPUTS:
+        for name in OUTPUTS:
             for damage in (self._flip_a_byte, self._cut, Path.unlink):
                 path = self.out / name
-                others = {
-                    other: (self.out / other).stat().st_mtime_ns for other in build.OUTPUTS if other != name
-                }
+                others = {other: (self.out / other).stat().st_mtime_ns for other in OUTPUTS if other != name}
                 damage(path)
                 status, words = self.run_tool()
                 self.assertEqual(status, 0)
@@ -130,7 +130,7 @@ class Build(unittest.TestCase):
         self.assertFalse((self.out / "lid.onnx").exists())
         (self.out / ".lid.onnx.part").write_bytes(b"half of an older run")
         self.assertEqual(self.run_tool()[0], 0)
-        self.assertEqual(set(self.hashes()), {*build.OUTPUTS, "manifest.json"})
+        self.assertEqual(set(self.hashes()), {*OUTPUTS, "manifest.json"})
 
     def test_model_that_fails_its_check_is_not_written(self) -> None:
         with mock.patch("model.build.check.check", side_effect=CheckFailed("it differs")):
@@ -143,6 +143,7 @@ class Build(unittest.TestCase):
         self.assertEqual(self.run_tool("--weights", str(self.folder / "absent"))[0], 66)
         (self.weights / "model.safetensors").write_bytes(b"nothing of the kind")
         self.assertEqual(self.run_tool()[0], 65)
+        tiny.write_huggingface(self.weights, tiny.tensors())
         shutil.rmtree(self.cache)
         self.assertEqual(self.run_tool()[0], 69)
         with self.assertRaises(SystemExit) as usage, contextlib.redirect_stderr(io.StringIO()):
@@ -154,6 +155,25 @@ class Build(unittest.TestCase):
         status, words = self.run_tool()
         self.assertEqual(status, 74)
         self.assertIn(str(self.out), words)
+
+    def test_cuda_build_brings_its_providers_and_the_cpu_build_removes_them(self) -> None:
+        name = "onnxruntime_gpu-0-cp312-cp312-manylinux_2_28_x86_64.whl"
+        with zipfile.ZipFile(self.cache / name, "w") as archive:
+            for member in runtime.CUDA_MEMBERS.values():
+                archive.writestr(member, member.encode())
+        digest = hashlib.sha256((self.cache / name).read_bytes()).hexdigest()
+        self.run_tool()
+        cpu = self.hashes()
+        wheel = Wheel("onnxruntime-gpu", "0", name, digest, 1)
+        x86 = mock.patch("model.runtime.platform.machine", return_value="x86_64")
+        with mock.patch.object(runtime, "ONNXRUNTIME_GPU", wheel), x86:
+            self.assertNotIn("lid.onnx is there", self.run_tool("--runtime", "cuda")[1])
+            self.assertEqual(set(self.hashes()), {*cpu, *runtime.CUDA_MEMBERS})
+            self.assertIn(b"capi", (self.out / "libonnxruntime.so").read_bytes())
+            self.assertEqual(self.manifest()["inputs"][name], digest)
+            self.assertIn("nothing to do", self.run_tool("--runtime", "cuda")[1])
+        self.assertEqual(self.run_tool()[0], 0)
+        self.assertEqual(self.hashes(), cpu)
 
     def test_weights_too_large_for_one_file_are_refused_with_advice(self) -> None:
         with mock.patch.object(build, "LARGEST", 100_000):
