@@ -73,8 +73,8 @@ async fn run_in_span(config: Config, worker_program: PathBuf, stop: Stop) -> any
     }
     tracing::info!(storage = layout.storage_id(), data = %config.data_dir.display(), "agent started");
 
-    let outcome =
-        Agent::start(config, &worker_program, layout, journal, store, clock, stop).run(&mut lasting).await;
+    let agent = Agent::start(config, &worker_program, layout, journal, store, clock, stop);
+    let outcome = agent.run(&mut lasting).await;
     // All users of the store are gone: its threads and the journal end.
     let ended = timeout(END_GRACE, async { while lasting.join_next().await.is_some() {} }).await;
     if ended.is_err() {

@@ -21,9 +21,8 @@ mod writer;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use cofi_proto::{clock::Clock, session::ResultReceipt};
-use sqlx::{
-    Connection, SqliteConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -84,11 +83,16 @@ impl Journal {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
         let opening = |source| JournalError::Open { path: path.to_owned(), source: Arc::new(source) };
-        let mut connection = SqliteConnection::connect_with(&options).await.map_err(opening)?;
+        let writers = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(opening)?;
         sqlx::migrate!("./migrations")
-            .run(&mut connection)
+            .run(&writers)
             .await
             .map_err(|source| JournalError::Migrate { path: path.to_owned(), source: Arc::new(source) })?;
+        let connection = writers.acquire().await.map_err(opening)?.detach();
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))

@@ -1,0 +1,36 @@
+//! A controller that does what a test tells it, and an agent to go with it.
+#![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(unreachable_pub, reason = "shared by test crates")]
+
+mod agent;
+mod controller;
+mod journal;
+mod pieces;
+
+pub use agent::TestAgent;
+pub use controller::{Controller, Receiving, Session};
+pub use journal::{Row, journal_rows};
+pub use pieces::{Recording, recording};
+
+use std::time::Duration;
+
+/// No test waits longer for anything.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits for `future`; says what for if that takes too long.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {DEADLINE:?} for {what}"),
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
