@@ -1,9 +1,10 @@
 //! Why a command failed, what its process exits with, and what to do about it.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use crate::{
     client::{ClientError, Refusal},
+    commands::RunError,
     exit::Exit,
 };
 
@@ -20,6 +21,12 @@ pub(crate) enum Error {
     CurrentFolder { path: PathBuf, source: io::Error },
     #[error("the path {path:?} is not UTF-8, and cannot be sent to the controller")]
     NotUtf8 { path: PathBuf },
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("nothing has changed for {limit:?}, the batch waits: {reason}")]
+    NoHeadway { limit: Duration, reason: String },
+    #[error("start to log")]
+    Log(#[source] anyhow::Error),
     #[error("interrupted")]
     Interrupted,
 }
@@ -29,11 +36,10 @@ impl Error {
         match self {
             Self::Client(error) => client_exit(error),
             // A reader that has seen enough is no failure (`cofi ... | head`).
-            Self::Output(error) if self.is_quiet() => {
-                debug_assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
-                Exit::Done
-            }
-            Self::Output(_) | Self::Runtime(_) | Self::CurrentFolder { .. } => Exit::Internal,
+            Self::Output(_) if self.is_quiet() => Exit::Done,
+            Self::Output(_) | Self::Runtime(_) | Self::CurrentFolder { .. } | Self::Log(_) => Exit::Internal,
+            Self::Run(error) => error.exit(),
+            Self::NoHeadway { .. } => Exit::Temporary,
             Self::NotUtf8 { .. } => Exit::Refused,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -49,7 +55,13 @@ impl Error {
         match self {
             Self::Client(error) => client_advice(error),
             Self::NotUtf8 { .. } => Some("rename it"),
-            Self::Output(_) | Self::Runtime(_) | Self::CurrentFolder { .. } | Self::Interrupted => None,
+            Self::Run(error) => error.advice(),
+            Self::NoHeadway { .. } => Some("mend that, and the same command goes on from here"),
+            Self::Output(_)
+            | Self::Runtime(_)
+            | Self::CurrentFolder { .. }
+            | Self::Log(_)
+            | Self::Interrupted => None,
         }
     }
 }

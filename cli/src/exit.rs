@@ -10,7 +10,7 @@ Exit codes:
     1  finished, and not everything went well: the batch was rejected, or
        recordings of it failed or were cancelled
     2  the command line is wrong
-   64  the controller refused the request as wrong, or its state forbids it
+   64  an argument cannot be used, or the state of things forbids the request
    66  there is no such batch, agent, folder or model
    69  no controller answers, or not in time
    70  internal error

@@ -1,8 +1,8 @@
 //! The `cofi` command line: what operators type.
 //!
 //! ```text
-//! args ──> commands ──> client ──> a controller
-//!              │           │
+//! args ──> commands ──> client ──> a controller, also the one that `cofi run`
+//!              │           │       brings along
 //!              └─> output <┴─ view (what is shown, as JSON or tables)
 //! ```
 
@@ -16,14 +16,27 @@ mod view;
 
 use std::process::ExitCode;
 
+use cofi_agent::{config::LogFormat, telemetry};
+
 pub use self::args::Cli;
-use self::{error::Error, exit::Exit, output::Console};
+use self::{
+    args::{Command, Global, Operation},
+    error::Error,
+    exit::Exit,
+    output::Console,
+};
 
 /// Carries out one command line, from the arguments to the exit code.
 #[must_use]
 pub fn main(cli: Cli) -> ExitCode {
-    let console = Console::new(cli.global.json);
-    match block_on(cli, console) {
+    let outcome = match cli.command {
+        Command::Operate(operation) => operate(operation, cli.global),
+        Command::LidWorker(worker) => match telemetry::start("info", LogFormat::Text) {
+            Ok(()) => return cofi_lid::worker::run(&worker),
+            Err(error) => Err(Error::Log(error)),
+        },
+    };
+    match outcome {
         Ok(exit) => exit.into(),
         Err(error) => {
             if !error.is_quiet() {
@@ -34,20 +47,8 @@ pub fn main(cli: Cli) -> ExitCode {
     }
 }
 
-fn block_on(cli: Cli, console: Console) -> Result<Exit, Error> {
+fn operate(operation: Operation, global: Global) -> Result<Exit, Error> {
+    let console = Console::new(global.json);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
-    runtime.block_on(async {
-        tokio::select! {
-            exit = commands::run(cli, console) => exit,
-            () = interrupt() => Err(Error::Interrupted),
-        }
-    })
-}
-
-/// Comes true with Ctrl-C. Where signals cannot be had, never: the system's
-/// own way of ending the process is still there.
-async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+    runtime.block_on(Box::pin(commands::run(operation, global, console)))
 }

@@ -3,23 +3,42 @@
 mod agent;
 mod batch;
 mod call;
+mod run;
 mod watch;
 
+pub(crate) use self::run::RunError;
 use crate::{
-    args::{Cli, Command},
+    args::{Global, Operation},
     client::{Client, ClientError, Query, Target},
     error::Error,
     exit::Exit,
     output::{Console, Row},
 };
 
-/// Carries out the command line.
-pub(crate) async fn run(cli: Cli, console: Console) -> Result<Exit, Error> {
-    let target = Target { url: cli.global.controller, timeout: cli.global.timeout };
-    match cli.command {
-        Command::Batch(command) => batch::run(command, target, console).await,
-        Command::Call(command) => call::run(command, target, console).await,
-        Command::Agent(command) => agent::run(command, target, console).await,
+/// Carries out the command line. Ctrl-C ends it where it stands, except for
+/// `cofi run`, which has something to finish.
+pub(crate) async fn run(operation: Operation, global: Global, console: Console) -> Result<Exit, Error> {
+    let target = Target { url: global.controller, timeout: global.timeout };
+    match operation {
+        Operation::Run(args) => run::run(*args, target.timeout, console).await,
+        Operation::Batch(command) => or_interrupted(batch::run(command, target, console)).await,
+        Operation::Call(command) => or_interrupted(call::run(command, target, console)).await,
+        Operation::Agent(command) => or_interrupted(agent::run(command, target, console)).await,
+    }
+}
+
+async fn or_interrupted(command: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
+    tokio::select! {
+        exit = command => exit,
+        () = interrupt() => Err(Error::Interrupted),
+    }
+}
+
+/// Comes true with Ctrl-C. Where signals cannot be had, never: the system's
+/// own way of ending the process is still there.
+async fn interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -1,11 +1,15 @@
 //! Following a batch on the terminal.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
 use crate::{
     client::{Watch, WatchEvent},
     error::Error,
     exit::Exit,
     output::{Console, Progress},
-    view::Batch,
+    view::{Batch, Counts},
 };
 
 /// Follows a batch until it rests, and prints where it stands then.
@@ -13,31 +17,82 @@ pub(super) async fn follow(watch: Watch, console: Console) -> Result<Exit, Error
     let mut progress = console.progress();
     let followed = until_rest(watch, &mut progress).await;
     progress.clear();
-    let Some(batch) = followed? else { return Ok(Exit::Done) };
+    followed?;
+    let Some(batch) = progress.last() else { return Ok(Exit::Done) };
     if !console.is_json() {
-        console.batch(&batch)?;
+        console.batch(batch)?;
     }
-    Ok(exit_of(&batch))
+    Ok(exit_of(batch))
 }
 
-/// The last snapshot of a batch, shown as they come.
-pub(super) async fn until_rest(mut watch: Watch, progress: &mut Progress) -> Result<Option<Batch>, Error> {
-    let mut last = None;
+/// Shows the snapshots of a batch as they come, until it rests.
+pub(super) async fn until_rest(mut watch: Watch, progress: &mut Progress) -> Result<(), Error> {
     while let Some(event) = watch.next().await? {
-        match event {
-            WatchEvent::Snapshot { batch, after_outage } => {
-                if after_outage {
-                    progress.note("the controller is back");
-                }
-                progress.snapshot(&batch)?;
-                last = Some(*batch);
-            }
-            WatchEvent::Lost { reason } => {
-                progress.note(&format!("lost the controller, trying to come back: {reason}"));
-            }
+        show(event, progress)?;
+    }
+    Ok(())
+}
+
+/// As [`until_rest`], but no longer than `limit` while the batch waits for
+/// something and nothing changes.
+pub(super) async fn while_it_gets_on(
+    mut watch: Watch,
+    progress: &mut Progress,
+    limit: Duration,
+) -> Result<(), Error> {
+    let mut headway = Headway { counts: None, since: Instant::now() };
+    loop {
+        let waiting_for = progress.last().and_then(|batch| batch.waiting_for.clone());
+        let event = tokio::select! {
+            event = watch.next() => event?,
+            reason = headway.lost(waiting_for, limit) => return Err(Error::NoHeadway { limit, reason }),
+        };
+        let Some(event) = event else { return Ok(()) };
+        show(event, progress)?;
+        headway.note(progress.last());
+    }
+}
+
+/// Since when nothing has changed.
+struct Headway {
+    counts: Option<Counts>,
+    since: Instant,
+}
+
+impl Headway {
+    fn note(&mut self, batch: Option<&Batch>) {
+        let counts = batch.map(|batch| batch.counts);
+        if counts != self.counts {
+            *self = Self { counts, since: Instant::now() };
         }
     }
-    Ok(last)
+
+    /// Comes true when the batch has waited too long; never while it does not
+    /// wait.
+    async fn lost(&self, waiting_for: Option<String>, limit: Duration) -> String {
+        match waiting_for {
+            Some(reason) => {
+                sleep_until(self.since + limit).await;
+                reason
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn show(event: WatchEvent, progress: &mut Progress) -> Result<(), Error> {
+    match event {
+        WatchEvent::Snapshot { batch, after_outage } => {
+            if after_outage {
+                progress.note("the controller is back");
+            }
+            progress.snapshot(&batch)?;
+        }
+        WatchEvent::Lost { reason } => {
+            progress.note(&format!("lost the controller, trying to come back: {reason}"));
+        }
+    }
+    Ok(())
 }
 
 /// A batch went well if every recording of it has a language.

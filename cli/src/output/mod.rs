@@ -55,7 +55,7 @@ impl Console {
 
     /// A result for people on stdout; nothing with `--json`.
     pub(crate) fn say(self, text: &str) -> io::Result<()> {
-        if self.json { Ok(()) } else { print(&escape(text)) }
+        if self.json { Ok(()) } else { write_out(&format!("{}\n", escape(text))) }
     }
 
     /// A result for programs on stdout, on one line; nothing without `--json`.

@@ -11,6 +11,7 @@ const TEXT: &str = "{prefix:<11}{msg}";
 /// Redraws a second: snapshots come once a second.
 const HERTZ: u8 = 5;
 
+/// The bars of one batch, on the terminal for as long as they live.
 #[derive(Debug)]
 pub(super) struct Bars {
     screen: MultiProgress,
@@ -40,8 +41,10 @@ impl Bars {
     pub(super) fn above(&self, print: impl FnOnce()) {
         self.screen.suspend(print);
     }
+}
 
-    pub(super) fn clear(&self) {
+impl Drop for Bars {
+    fn drop(&mut self) {
         for line in [&self.stored, &self.identified, &self.outcome, &self.waiting] {
             line.finish_and_clear();
         }

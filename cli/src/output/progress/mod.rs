@@ -24,12 +24,14 @@ struct Snapshot<'a> {
 pub(crate) struct Progress {
     console: Console,
     way: Way,
+    last: Option<Batch>,
 }
 
 #[derive(Debug)]
 enum Way {
     Json,
-    Bars(Box<Bars>),
+    /// There while they are drawn.
+    Bars(Option<Box<Bars>>),
     Lines(Lines),
 }
 
@@ -38,17 +40,18 @@ impl Progress {
         let way = if console.json {
             Way::Json
         } else if console.draws {
-            Way::Bars(Box::new(Bars::new()))
+            Way::Bars(None)
         } else {
             Way::Lines(Lines::default())
         };
-        Self { console, way }
+        Self { console, way, last: None }
     }
 
     pub(crate) fn snapshot(&mut self, batch: &Batch) -> io::Result<()> {
+        self.last = Some(batch.clone());
         match &mut self.way {
             Way::Json => self.console.document(&Snapshot { batch })?,
-            Way::Bars(bars) => bars.show(batch),
+            Way::Bars(bars) => bars.get_or_insert_with(|| Box::new(Bars::new())).show(batch),
             Way::Lines(lines) => {
                 if let Some(line) = lines.next(batch, Instant::now()) {
                     note(&line);
@@ -58,19 +61,23 @@ impl Progress {
         Ok(())
     }
 
+    /// The newest snapshot.
+    pub(crate) fn last(&self) -> Option<&Batch> {
+        self.last.as_ref()
+    }
+
     /// Something that happened beside the batch, on stderr.
     pub(crate) fn note(&self, text: &str) {
         match &self.way {
-            Way::Bars(bars) => bars.above(|| note(text)),
-            Way::Json | Way::Lines(_) => note(text),
+            Way::Bars(Some(bars)) => bars.above(|| note(text)),
+            Way::Bars(None) | Way::Json | Way::Lines(_) => note(text),
         }
     }
 
-    /// Takes what was drawn off the terminal again, so that results can be
-    /// printed.
-    pub(crate) fn clear(&self) {
-        match &self.way {
-            Way::Bars(bars) => bars.clear(),
+    /// Takes what was drawn off the terminal, so that results can be printed.
+    pub(crate) fn clear(&mut self) {
+        match &mut self.way {
+            Way::Bars(bars) => drop(bars.take()),
             Way::Json | Way::Lines(_) => {}
         }
     }

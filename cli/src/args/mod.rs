@@ -1,10 +1,14 @@
 //! The command line.
 
+mod run;
+
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use cofi_lid::worker::WorkerArgs;
 use jiff::SignedDuration;
 
+pub(crate) use self::run::RunArgs;
 use crate::{
     client::{LidFilter, RecordingFilter, address},
     exit::EXIT_CODES,
@@ -40,6 +44,16 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Operate(Operation),
+    /// The built-in engine, as the agent within `cofi run` starts it
+    #[command(hide = true)]
+    LidWorker(WorkerArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operation {
+    Run(Box<RunArgs>),
     /// Start batches, follow them, try them again
     #[command(subcommand)]
     Batch(BatchCommand),
@@ -229,5 +243,35 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some(Duration::ZERO) => Err("must be more than nothing".to_owned()),
         Some(duration) => Ok(duration),
         None => Err("expected a time like 30s, 5m or 1h".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_are_read_with_and_without_a_unit() {
+        for (text, seconds) in [("30", 30), ("30s", 30), ("5m", 300), ("1h 30m", 5_400)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for wrong in ["", "soon", "-3s", "0", "0s"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn candidates_are_written_with_commas() {
+        let cli = Cli::parse_from(["cofi", "run", "calls", "--candidates", "en,hi"]);
+        let Command::Operate(Operation::Run(args)) = cli.command else { panic!("not a run: {cli:?}") };
+        assert_eq!(args.candidates, ["en", "hi"]);
+        assert_eq!(args.data_dir, PathBuf::from("cofi-data"));
     }
 }
