@@ -1,7 +1,11 @@
 //! Configuration: a TOML file, then `COFI_` environment variables, then flags.
 //! Checked once; nothing reads the environment later.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use clap::Parser;
 use cofi_language::LanguageTable;
@@ -162,7 +166,7 @@ impl TryFrom<Keys> for Config {
             database_url,
             control_listen: loopback("control_listen", keys.control_listen, "127.0.0.1:7400")?,
             agent_listen: loopback("agent_listen", keys.agent_listen, "127.0.0.1:7401")?,
-            allowed_roots: roots.iter().map(root).collect::<Result<_, _>>()?,
+            allowed_roots: roots.iter().map(|path| root(path)).collect::<Result<_, _>>()?,
             languages,
             log: keys.log.unwrap_or_else(|| "info".to_owned()),
             log_format: keys.log_format.unwrap_or_default(),
@@ -185,7 +189,7 @@ fn loopback(key: &'static str, value: Option<String>, usual: &str) -> Result<Soc
     }
 }
 
-fn root(path: &PathBuf) -> Result<PathBuf, ConfigError> {
+fn root(path: &Path) -> Result<PathBuf, ConfigError> {
     path.canonicalize().map_err(|error| ConfigError::Invalid {
         key: "allowed_roots",
         value: path.display().to_string(),

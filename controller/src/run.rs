@@ -7,14 +7,14 @@ use anyhow::Context;
 use cofi_proto::{AgentName, clock::SystemClock};
 use tokio::{
     net::TcpListener,
-    sync::mpsc,
+    sync::{Notify, mpsc},
     task::{JoinError, JoinSet},
     time::Duration,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    commit::{self, run_applier, run_recorder},
+    commit::{self, Applier, Recorder},
     config::Config,
     dispatch::{Dispatch, Dispatcher},
     health::Health,
@@ -80,20 +80,27 @@ async fn serve(
     let mut writers = JoinSet::new();
     let end = CancellationToken::new();
     parts.spawn(part("dispatcher", infallible(dispatcher.run(end.clone()))));
+    let rows_written = Arc::new(Notify::new());
     let (recorder, to_record) = mpsc::channel(commit::QUEUE);
-    let recording = run_recorder(to_record, ledger.clone(), clock.clone(), dispatch.clone(), health.clone());
-    writers.spawn(recording);
+    let recording = Recorder {
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        dispatch: dispatch.clone(),
+        health: health.clone(),
+        rows_written: rows_written.clone(),
+    };
+    writers.spawn(recording.run(to_record));
     let (applier, to_apply) = mpsc::channel(commit::QUEUE);
     let languages = Arc::new(config.languages);
-    let applying = run_applier(
-        to_apply,
-        ledger.clone(),
-        languages.clone(),
-        clock.clone(),
-        dispatch.clone(),
-        health.clone(),
-    );
-    writers.spawn(applying);
+    let applying = Applier {
+        ledger: ledger.clone(),
+        languages: languages.clone(),
+        clock: clock.clone(),
+        dispatch: dispatch.clone(),
+        health: health.clone(),
+        rows_written,
+    };
+    writers.spawn(applying.run(to_apply));
     let progress = Progress::new(ledger.clone(), dispatch.clone(), health.clone());
     parts.spawn(part("progress", infallible(progress.clone().run(end.clone()))));
 

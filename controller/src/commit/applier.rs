@@ -7,9 +7,9 @@ use cofi_proto::{
     clock::Clock,
     session::{LidOutcome, LidResult},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
-use super::{gather, persist};
+use super::{GROUP, fill_up, persist};
 use crate::{
     delivery::Host,
     dispatch::Dispatch,
@@ -26,25 +26,70 @@ pub struct ToApply {
     pub result: LidResult,
 }
 
-/// Runs until all senders have gone.
-pub async fn run_applier(
-    mut queue: mpsc::Receiver<ToApply>,
-    ledger: Ledger,
-    languages: Arc<LanguageTable>,
-    clock: Arc<dyn Clock>,
-    dispatch: Dispatch,
-    health: Health,
-) {
-    while let Some(group) = gather(&mut queue).await {
-        let group: Vec<ReportedResult> =
-            group.into_iter().map(|result| reported(result, &languages)).collect();
-        let now = clock.now_micros();
+/// Results that may wait for their recordings' rows. More than a few windows of
+/// them means that the rows are not coming; the agents report again.
+const PARKED: usize = 16 * 1_024;
+
+/// What the applier works with.
+#[derive(Debug)]
+pub struct Applier {
+    /// Holds the rows.
+    pub ledger: Ledger,
+    /// What codes are known.
+    pub languages: Arc<LanguageTable>,
+    /// Gives the time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Passes the receipts on.
+    pub dispatch: Dispatch,
+    /// Told how the database is.
+    pub health: Health,
+    /// Rung when recordings got their rows.
+    pub rows_written: Arc<Notify>,
+}
+
+impl Applier {
+    /// Runs until all senders have gone.
+    pub async fn run(self, mut queue: mpsc::Receiver<ToApply>) {
+        // An engine may be quicker than the commit of the acknowledgement.
+        let mut parked: Vec<ReportedResult> = Vec::new();
+        loop {
+            let mut arrived = Vec::with_capacity(GROUP);
+            tokio::select! {
+                count = queue.recv_many(&mut arrived, GROUP) => {
+                    if count == 0 {
+                        return;
+                    }
+                    fill_up(&mut queue, &mut arrived).await;
+                }
+                () = self.rows_written.notified(), if !parked.is_empty() => {}
+            }
+            let mut group = std::mem::take(&mut parked);
+            group.extend(arrived.into_iter().map(|result| reported(result, &self.languages)));
+            for group in group.chunks(GROUP) {
+                parked.extend(self.apply(group).await);
+            }
+            if parked.len() > PARKED {
+                tracing::warn!(
+                    results = parked.len(),
+                    "results without rows are dropped; they will come again"
+                );
+                parked.clear();
+            }
+        }
+    }
+
+    /// Applies a group; gives back what has no rows yet.
+    async fn apply(&self, group: &[ReportedResult]) -> Vec<ReportedResult> {
+        let now = self.clock.now_micros();
         let write = |group: Vec<ReportedResult>| {
-            let ledger = ledger.clone();
+            let ledger = self.ledger.clone();
             async move { ledger.apply_results(&group, now).await }
         };
-        let answers: Vec<Option<Applied>> = persist(&group, &health, write).await;
-        dispatch.applied(group.into_iter().zip(answers).collect()).await;
+        let answers = persist(group, &self.health, write).await;
+        let (early, settled): (Vec<_>, Vec<_>) =
+            group.iter().cloned().zip(answers).partition(|(_, answer)| *answer == Some(Applied::NotRecorded));
+        self.dispatch.applied(settled).await;
+        early.into_iter().map(|(result, _)| result).collect()
     }
 }
 

@@ -6,8 +6,8 @@ mod recorder;
 
 use std::{future::Future, time::Duration};
 
-pub use applier::{ToApply, run_applier};
-pub use recorder::{ToRecord, run_recorder};
+pub use applier::{Applier, ToApply};
+pub use recorder::{Recorder, ToRecord};
 use tokio::sync::mpsc;
 
 use crate::{health::Health, ledger::LedgerError};
@@ -29,15 +29,22 @@ async fn gather<T>(queue: &mut mpsc::Receiver<T>) -> Option<Vec<T>> {
     if queue.recv_many(&mut group, GROUP).await == 0 {
         return None;
     }
-    if group.len() < GROUP {
-        tokio::time::sleep(LINGER).await;
-        while group.len() < GROUP
-            && let Ok(entry) = queue.try_recv()
-        {
-            group.push(entry);
-        }
-    }
+    fill_up(queue, &mut group).await;
     Some(group)
+}
+
+/// Gives a group that has begun a moment to grow. Must not be cancelled: the
+/// group would be lost.
+async fn fill_up<T>(queue: &mut mpsc::Receiver<T>, group: &mut Vec<T>) {
+    if group.len() >= GROUP {
+        return;
+    }
+    tokio::time::sleep(LINGER).await;
+    while group.len() < GROUP
+        && let Ok(entry) = queue.try_recv()
+    {
+        group.push(entry);
+    }
 }
 
 /// Writes a group for as long as it takes while the database is away. A group

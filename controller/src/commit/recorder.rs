@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cofi_proto::clock::Clock;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{gather, persist};
 use crate::{delivery::StoredRecording, dispatch::Dispatch, health::Health, ledger::Ledger};
@@ -15,22 +15,34 @@ pub struct ToRecord(
     pub StoredRecording,
 );
 
-/// Runs until all senders have gone.
-pub async fn run_recorder(
-    mut queue: mpsc::Receiver<ToRecord>,
-    ledger: Ledger,
-    clock: Arc<dyn Clock>,
-    dispatch: Dispatch,
-    health: Health,
-) {
-    while let Some(group) = gather(&mut queue).await {
-        let stored: Vec<StoredRecording> = group.into_iter().map(|ToRecord(stored)| stored).collect();
-        let now = clock.now_micros();
-        let write = |group: Vec<StoredRecording>| {
-            let ledger = ledger.clone();
-            async move { ledger.record_stored(&group, now).await }
-        };
-        let answers = persist(&stored, &health, write).await;
-        dispatch.recorded(stored.into_iter().zip(answers).collect()).await;
+/// What the recorder works with.
+#[derive(Debug)]
+pub struct Recorder {
+    /// Holds the rows.
+    pub ledger: Ledger,
+    /// Gives the time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Passes the receipts on.
+    pub dispatch: Dispatch,
+    /// Told how the database is.
+    pub health: Health,
+    /// Rung when recordings got their rows.
+    pub rows_written: Arc<Notify>,
+}
+
+impl Recorder {
+    /// Runs until all senders have gone.
+    pub async fn run(self, mut queue: mpsc::Receiver<ToRecord>) {
+        while let Some(group) = gather(&mut queue).await {
+            let stored: Vec<StoredRecording> = group.into_iter().map(|ToRecord(stored)| stored).collect();
+            let now = self.clock.now_micros();
+            let write = |group: Vec<StoredRecording>| {
+                let ledger = self.ledger.clone();
+                async move { ledger.record_stored(&group, now).await }
+            };
+            let answers = persist(&stored, &self.health, write).await;
+            self.rows_written.notify_one();
+            self.dispatch.recorded(stored.into_iter().zip(answers).collect()).await;
+        }
     }
 }

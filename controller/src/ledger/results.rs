@@ -79,7 +79,9 @@ async fn apply_batch(
             continue;
         };
         let Some(call) = row.call.filter(|_| row.placement == Placement::Stored) else {
-            answers.insert(key, Applied::NotRecorded);
+            // The acknowledgement may still be on its way through the recorder.
+            let may_come = matches!(row.placement, Placement::Planned | Placement::Failed);
+            answers.insert(key, if may_come { Applied::NotRecorded } else { Applied::Settled });
             continue;
         };
         answers.insert(key, Applied::Settled);
