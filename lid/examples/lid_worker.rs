@@ -16,5 +16,6 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     worker::run(&Arguments::parse().worker)
 }

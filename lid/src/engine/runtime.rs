@@ -91,5 +91,5 @@ impl Runtime {
 }
 
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().take(300).collect()
+    text.lines().next().unwrap_or_default().trim_end_matches('.').chars().take(300).collect()
 }

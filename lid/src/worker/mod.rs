@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// How the worker is told what to use.
+/// Identifies languages for an agent: requests on standard input, answers on standard output.
 #[derive(Debug, Clone, clap::Args)]
 pub struct WorkerArgs {
     /// Folder that tools/make-model made
