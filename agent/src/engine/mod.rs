@@ -13,6 +13,7 @@
 mod board;
 mod exchange;
 mod feeder;
+mod keeper;
 mod lines;
 mod pool;
 mod process;

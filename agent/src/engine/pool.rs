@@ -7,10 +7,18 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 use tracing::Instrument as _;
 
-use super::{board::Board, feeder::Feeder, slot::Slot};
+use super::{
+    board::Board,
+    feeder::Feeder,
+    keeper::{RESULTS, keep},
+    slot::Slot,
+};
 use crate::{
     Stop,
     config::{EngineConfig, EngineProgram},
@@ -70,17 +78,19 @@ impl Pool {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let Self { program, config, layout, journal, feeder, board, stop } = self;
         let workers = config.workers;
+        let (results, kept) = mpsc::channel(RESULTS);
         let first = Slot {
             index: 0,
             program: Arc::new(program),
             config: Arc::new(config),
             layout,
-            journal,
+            results,
             feeder,
             board: board.clone(),
             stop: stop.clone(),
         };
         let mut slots = JoinSet::new();
+        slots.spawn(keep(journal, kept).in_current_span());
         let mut start = |index: usize| {
             let slot = Slot { index, ..first.clone() };
             slots.spawn(slot.run().instrument(tracing::info_span!("worker", slot = index)));
@@ -94,7 +104,9 @@ impl Pool {
                 () = stop.draining() => 1,
             }
         };
-        (1..usize::try_from(count).unwrap_or(1)).for_each(start);
+        (1..usize::try_from(count).unwrap_or(1)).for_each(&mut start);
+        // The keeper ends when all workers have.
+        drop(first);
         while let Some(ended) = slots.join_next().await {
             ended??;
         }

@@ -8,7 +8,7 @@ use cofi_proto::{
     session::{LidFailure, LidOutcome},
 };
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     time::{Instant, sleep},
 };
 
@@ -24,7 +24,7 @@ use crate::{
     backoff::Backoff,
     chain::Chain,
     config::EngineConfig,
-    journal::{Change, Finished, Journal},
+    journal::{Finished, Job},
     store::Layout,
 };
 
@@ -32,10 +32,10 @@ use crate::{
 /// as good a reason to try again as any.
 const ATTEMPTS: i32 = 3;
 
-const FIRST_RETRY: Duration = Duration::from_millis(200);
+pub(super) const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 const FIRST_RESTART: Duration = Duration::from_millis(200);
-const LONGEST_RESTART: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_RESTART: Duration = Duration::from_secs(30);
 
 /// What a slot works with.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ pub(super) struct Slot {
     pub(super) program: Arc<Program>,
     pub(super) config: Arc<EngineConfig>,
     pub(super) layout: Arc<Layout>,
-    pub(super) journal: Journal,
+    pub(super) results: mpsc::Sender<Finished>,
     pub(super) feeder: Feeder,
     pub(super) board: Arc<watch::Sender<Board>>,
     pub(super) stop: Stop,
@@ -198,18 +198,12 @@ impl Slot {
         self.finish(&task, LidOutcome::Failed(failure)).await;
     }
 
-    /// Writes an outcome down. It is kept and tried again for as long as the
-    /// journal does not take it, since finished inference is not repeated.
+    /// Hands an outcome on to be written down.
     async fn finish(&self, task: &Task, outcome: LidOutcome) {
-        let job = &task.job;
-        let (recording, digest, round) = (job.recording, job.digest, job.round);
-        let mut backoff = Backoff::new(FIRST_RETRY, LONGEST_RESTART);
-        let finished = Finished { recording, digest, round, outcome };
-        while let Err(error) = self.journal.commit(Change::Finished(finished.clone())).await {
-            tracing::error!(%recording, error = %Chain(&error), "could not keep a result");
-            sleep(backoff.pause()).await;
-        }
+        let Job { recording, digest, round, .. } = task.job;
         tracing::debug!(%recording, round, "recording finished");
+        // Without a keeper the agent ends; the recording is in the journal.
+        self.results.send(Finished { recording, digest, round, outcome }).await.ok();
     }
 
     fn note(&self, worker: Worker) {

@@ -23,6 +23,8 @@ mod publish;
 mod recovery;
 mod release;
 mod room;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{

@@ -31,7 +31,7 @@ pub struct Controller {
     pub address: SocketAddr,
     sessions: mpsc::Receiver<Session>,
     receiving: mpsc::Receiver<Receiving>,
-    _server: JoinSet<()>,
+    server: JoinSet<()>,
 }
 
 /// A session that an agent has opened and that was welcomed.
@@ -75,7 +75,13 @@ impl Controller {
                 .await
                 .unwrap();
         });
-        Self { address, sessions: seen_sessions, receiving: seen_receiving, _server: server }
+        Self { address, sessions: seen_sessions, receiving: seen_receiving, server }
+    }
+
+    /// Ends as a process does: all connections are gone.
+    pub async fn stop(mut self) -> SocketAddr {
+        self.server.shutdown().await;
+        self.address
     }
 
     pub async fn session(&mut self) -> Session {
@@ -264,6 +270,11 @@ impl Receiving {
             DeliveryOutcome::Refused { code, reason } => (code.as_str(), reason),
             DeliveryOutcome::Acknowledged { .. } => panic!("acknowledged"),
         }
+    }
+
+    /// Whether the agent has left the stream.
+    pub fn is_over(&self) -> bool {
+        self.down.is_closed()
     }
 
     /// Cuts the stream.

@@ -1,0 +1,172 @@
+//! Engines that work, fail, die, hang and rave.
+
+mod support;
+
+use std::time::Duration;
+
+use cofi_proto::session::{LidFailure, LidOutcome};
+use support::{Controller, Receiving, Recording, Session, TestAgent, recording};
+
+async fn connected(
+    agent: impl FnOnce(TestAgent) -> TestAgent,
+) -> (Controller, TestAgent, Session, Receiving) {
+    let mut controller = Controller::start().await;
+    let agent = agent(TestAgent::new(controller.address)).started();
+    let session = controller.session().await;
+    let receiving = controller.receiving().await;
+    (controller, agent, session, receiving)
+}
+
+/// The outcome of a recording: its language, or why it has none.
+async fn outcome(
+    session: &mut Session,
+    receiving: &mut Receiving,
+    sent: &Recording,
+) -> Result<String, LidFailure> {
+    receiving.store(sent).await;
+    let result = session.result().await;
+    assert_eq!((result.recording, result.round), (sent.id, sent.round));
+    match result.outcome {
+        LidOutcome::Identified(identified) => Ok(identified.language),
+        LidOutcome::Failed(failure) => Err(failure),
+    }
+}
+
+#[tokio::test]
+async fn a_recording_that_kills_its_worker_is_tried_three_times_and_others_go_on() {
+    let (_controller, agent, mut session, mut receiving) = connected(|agent| agent).await;
+    let twice = recording(0, "crash:2");
+    assert_eq!(outcome(&mut session, &mut receiving, &twice).await, Ok("en".to_owned()));
+    assert_eq!(agent.requests(&twice).len(), 3);
+    let always = recording(1, "crash:9");
+    let failure = outcome(&mut session, &mut receiving, &always).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.attempts), ("worker_crashed", 3));
+    assert!(failure.reason.contains("signal"), "{}", failure.reason);
+    assert_eq!(agent.requests(&always).len(), 3);
+    assert_eq!(outcome(&mut session, &mut receiving, &recording(2, "speak:hi")).await, Ok("hi".to_owned()));
+}
+
+#[tokio::test]
+async fn a_worker_that_hangs_is_killed() {
+    let (_controller, agent, mut session, mut receiving) = connected(|mut agent| {
+        agent.config.engine.timeout = Duration::from_millis(300);
+        agent
+    })
+    .await;
+    assert_eq!(outcome(&mut session, &mut receiving, &recording(0, "hang:1")).await, Ok("en".to_owned()));
+    let always = recording(1, "hang:9");
+    let failure = outcome(&mut session, &mut receiving, &always).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.attempts), ("timeout", 3));
+    assert_eq!(agent.requests(&always).len(), 3);
+}
+
+#[tokio::test]
+async fn a_worker_that_raves_is_replaced() {
+    let (_controller, _agent, mut session, mut receiving) = connected(|agent| agent).await;
+    assert_eq!(outcome(&mut session, &mut receiving, &recording(0, "garbage:1")).await, Ok("en".to_owned()));
+    let failure = outcome(&mut session, &mut receiving, &recording(1, "garbage:9")).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.attempts), ("worker_protocol", 3));
+    assert!(failure.reason.contains("Segmentation fault"), "{}", failure.reason);
+}
+
+#[tokio::test]
+async fn failures_of_the_engine_are_tried_again_and_those_of_the_recording_are_not() {
+    let (_controller, agent, mut session, mut receiving) = connected(|agent| agent).await;
+    assert_eq!(outcome(&mut session, &mut receiving, &recording(0, "engine:2")).await, Ok("en".to_owned()));
+    let engine = recording(1, "engine:9");
+    let failure = outcome(&mut session, &mut receiving, &engine).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.attempts), ("oom", 3));
+    let unfit = recording(2, "unfit:undecodable");
+    let failure = outcome(&mut session, &mut receiving, &unfit).await.unwrap_err();
+    assert_eq!((failure.code.as_str(), failure.attempts), ("undecodable", 1));
+    assert_eq!((agent.requests(&engine).len(), agent.requests(&unfit).len()), (3, 1));
+}
+
+#[tokio::test]
+async fn candidates_of_the_agent_stand_in_where_a_batch_names_none() {
+    let (_controller, agent, mut session, mut receiving) = connected(|mut agent| {
+        agent.config.engine.candidates = vec!["en".to_owned(), "hi".to_owned()];
+        agent
+    })
+    .await;
+    let (plain, mut named) = (recording(0, "speak:en"), recording(1, "speak:en"));
+    named.candidates = vec!["gu".to_owned()];
+    outcome(&mut session, &mut receiving, &plain).await.unwrap();
+    outcome(&mut session, &mut receiving, &named).await.unwrap();
+    assert_eq!(agent.requests(&plain)[0]["candidates"], serde_json::json!(["en", "hi"]));
+    assert_eq!(agent.requests(&named)[0]["candidates"], serde_json::json!(["gu"]));
+    assert_eq!(agent.requests(&plain)[0]["id"], "7/0#1");
+    let path = agent.path(&plain).canonicalize().unwrap();
+    assert_eq!(agent.requests(&plain)[0]["path"], path.display().to_string());
+}
+
+/// What the engine is told to be in, and why.
+async fn engine_state(script: &str) -> (i32, String) {
+    let (_controller, _agent, mut session, mut receiving) =
+        connected(|agent| agent.with_script(script)).await;
+    let beat = session.heartbeat(|beat| beat.engine.as_ref().is_some_and(|engine| engine.state != 1)).await;
+    // Recordings are stored all the same, and none of them fails for it.
+    receiving.store(&recording(0, "speak:en")).await;
+    assert_eq!(session.heartbeat(|beat| beat.lid_waiting > 0).await.lid_waiting, 1);
+    let engine = beat.engine.unwrap();
+    (engine.state, engine.reason)
+}
+
+#[tokio::test]
+async fn an_engine_that_cannot_work_is_a_state_of_the_agent_with_its_reason() {
+    const FAILED: i32 = 3;
+    let fatal = r#"echo '{"fatal":"model folder is empty"}'; exit 1"#;
+    assert_eq!(engine_state(fatal).await, (FAILED, "model folder is empty".to_owned()));
+    let (state, reason) = engine_state("exit 7").await;
+    assert!(state == FAILED && reason.contains("exit status: 7"), "{reason}");
+    let (state, reason) = engine_state("echo hello; cat").await;
+    assert!(state == FAILED && reason.contains("hello"), "{reason}");
+    let (state, reason) = engine_state("echo '{\"id\":\"1\",\"error\":\"x\"}'; cat").await;
+    assert!(state == FAILED && reason.contains("out of turn"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_engine_comes_up_as_soon_as_what_it_needs_is_there() {
+    let mut controller = Controller::start().await;
+    let mut agent = TestAgent::new(controller.address);
+    let model = agent.folder().join("model");
+    let script = format!(
+        r#"test -e '{}' || {{ echo '{{"fatal":"no model"}}'; exit 1; }}
+           echo '{{"ready":{{"note":"found it"}}}}'
+           read request; id=${{request#*'"id":"'}}; id=${{id%%'"'*}}
+           echo "{{\"id\":\"$id\",\"language\":\"ta\",\"duration_seconds\":2}}"; cat > /dev/null"#,
+        model.display()
+    );
+    agent = agent.with_script(&script).started();
+    let mut session = controller.session().await;
+    let mut receiving = controller.receiving().await;
+    let sent = recording(0, "x");
+    receiving.store(&sent).await;
+    session.heartbeat(|beat| beat.engine.as_ref().is_some_and(|engine| engine.reason == "no model")).await;
+    std::fs::write(&model, "").unwrap();
+    let LidOutcome::Identified(identified) = session.result().await.outcome else { panic!("failed") };
+    assert_eq!(identified.language, "ta");
+    session.heartbeat(|beat| beat.engine.as_ref().is_some_and(|engine| engine.reason == "found it")).await;
+    assert!(agent.path(&sent).exists());
+}
+
+#[tokio::test]
+async fn workers_leave_with_their_agent() {
+    let (_controller, mut agent, mut session, mut receiving) = connected(|agent| {
+        let pid = agent.folder().join("pid");
+        let script = format!(r#"sleep 1000 & echo $! > '{}'; echo '{{"ready":{{}}}}'; wait"#, pid.display());
+        agent.with_script(&script)
+    })
+    .await;
+    session.heartbeat(|beat| beat.engine.as_ref().is_some_and(|engine| engine.state == 2)).await;
+    receiving.store(&recording(0, "x")).await;
+    let child = std::fs::read_to_string(agent.folder().join("pid")).unwrap();
+    let process = std::path::Path::new("/proc").join(child.trim());
+    assert!(process.exists());
+    agent.stop().await;
+    support::until("the worker's child to end", async || {
+        // A process that nobody has waited for is still listed.
+        std::fs::read_to_string(process.join("stat")).map_or(true, |stat| stat.contains(") Z "))
+    })
+    .await;
+}
