@@ -31,7 +31,7 @@ impl TestAgent {
         config.controller = controller;
         config.engine.workers = 1.try_into().ok();
         config.engine.timeout = Duration::from_secs(20);
-        let worker = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/worker.py");
+        let worker = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agent/support/worker.py");
         config.engine.program = EngineProgram::Command {
             program: "python3".into(),
             arguments: vec![worker.display().to_string(), notes.display().to_string()],

@@ -1,6 +1,4 @@
 //! A controller that does what a test tells it, and an agent to go with it.
-#![allow(dead_code, reason = "each test file uses its own part of it")]
-#![allow(unreachable_pub, reason = "shared by test crates")]
 
 mod agent;
 mod controller;
@@ -9,7 +7,7 @@ mod pieces;
 
 pub use agent::TestAgent;
 pub use controller::{Controller, Receiving, Session};
-pub use journal::{Row, journal_rows};
+pub use journal::journal_rows;
 pub use pieces::{Recording, recording};
 
 use std::time::Duration;
@@ -19,10 +17,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Waits for `future`; says what for if that takes too long.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("waited {DEADLINE:?} for {what}"),
-    }
+    let outcome = tokio::time::timeout(DEADLINE, future).await;
+    outcome.unwrap_or_else(|_| panic!("waited {DEADLINE:?} for {what}"))
 }
 
 /// Waits until `condition` holds.

@@ -17,7 +17,7 @@ use cofi_proto::{
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_stream::{
-    Stream, StreamExt as _,
+    Stream,
     wrappers::{ReceiverStream, TcpListenerStream},
 };
 use tonic::{Request, Response, Status, Streaming};

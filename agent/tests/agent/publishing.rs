@@ -1,14 +1,12 @@
 //! The flat folder in which later stages look for recordings by name.
 
-mod support;
-
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::PathBuf,
 };
 
-use support::{Controller, Receiving, Recording, Session, TestAgent, journal_rows, recording, until};
+use crate::support::{Controller, Receiving, Recording, Session, TestAgent, journal_rows, recording, until};
 
 async fn connected() -> (Controller, TestAgent, Session, Receiving) {
     let mut controller = Controller::start().await;

@@ -1,11 +1,9 @@
 //! Results go up until they are receipted, and come again when asked for.
 
-mod support;
-
 use std::{fs, time::Duration};
 
+use crate::support::{Controller, Receiving, Session, TestAgent, journal_rows, recording, until};
 use cofi_proto::session::LidOutcome;
-use support::{Controller, Receiving, Session, TestAgent, journal_rows, recording, until};
 
 async fn connected() -> (Controller, TestAgent, Session, Receiving) {
     let mut controller = Controller::start().await;

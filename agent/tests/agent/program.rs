@@ -1,13 +1,11 @@
 //! The program: its configuration, its exit status, its signals.
 
-mod support;
-
 use std::{
     path::Path,
     process::{Command, Output, Stdio},
 };
 
-use support::{Controller, until};
+use crate::support::{Controller, until};
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cofi-agent"));
@@ -23,14 +21,7 @@ fn words(output: &Output) -> String {
 fn a_wrong_configuration_exits_64_and_says_what_is_wrong() {
     let folder = tempfile::TempDir::new().unwrap();
     let file = folder.path().join("agent.toml");
-    let cases: [(&str, &[&str], &[(&str, &str)], &[&str]); 5] = [
-        ("", &["--controller", "http://10.1.2.3:7401"], &[], &["controller", "10.1.2.3", "loopback"]),
-        ("weigth = 1", &[], &[], &["weigth", "weight"]),
-        ("", &[], &[("COFI_WEIGHT", "0")], &["weight", "\"0\"", "1 to 10,000"]),
-        ("", &[], &[("COFI_WORKERS", "many")], &["workers", "many", "u32"]),
-        ("engine = \"command\"", &[], &[], &["engine_command"]),
-    ];
-    for (text, flags, variables, expected) in cases {
+    let wrong = |text: &str, flags: &[&str], variables: &[(&str, &str)], expected: &[&str]| {
         std::fs::write(&file, text).unwrap();
         let variables = variables.iter().copied();
         let output = program().arg("--config").arg(&file).args(flags).envs(variables).output().unwrap();
@@ -38,7 +29,13 @@ fn a_wrong_configuration_exits_64_and_says_what_is_wrong() {
         for word in expected {
             assert!(words(&output).contains(word), "{word}: {}", words(&output));
         }
-    }
+    };
+    let far = ["--controller", "http://10.1.2.3:7401"];
+    wrong("", &far, &[], &["controller", "10.1.2.3", "loopback"]);
+    wrong("weigth = 1", &[], &[], &["weigth", "weight"]);
+    wrong("", &[], &[("COFI_WEIGHT", "0")], &["weight", "\"0\"", "1 to 10,000"]);
+    wrong("", &[], &[("COFI_WORKERS", "many")], &["workers", "many", "u32"]);
+    wrong("engine = \"command\"", &[], &[], &["engine_command"]);
     let output = program().args(["--config", "/nonexistent.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(words(&output).contains("/nonexistent.toml"));

@@ -1,11 +1,9 @@
 //! Engines that work, fail, die, hang and rave.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Controller, Receiving, Recording, Session, TestAgent, recording, until};
 use cofi_proto::session::{LidFailure, LidOutcome};
-use support::{Controller, Receiving, Recording, Session, TestAgent, recording};
 
 async fn connected(
     agent: impl FnOnce(TestAgent) -> TestAgent,
@@ -164,7 +162,7 @@ async fn workers_leave_with_their_agent() {
     let process = std::path::Path::new("/proc").join(child.trim());
     assert!(process.exists());
     agent.stop().await;
-    support::until("the worker's child to end", async || {
+    until("the worker's child to end", async || {
         // A process that nobody has waited for is still listed.
         std::fs::read_to_string(process.join("stat")).map_or(true, |stat| stat.contains(") Z "))
     })

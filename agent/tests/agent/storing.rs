@@ -1,14 +1,12 @@
 //! Recordings come in and become durable, or are refused.
 
-mod support;
-
 use std::{
     fs,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
 };
 
+use crate::support::{Controller, Receiving, Session, TestAgent, journal_rows, recording, until};
 use cofi_proto::{limits::PIECE_BYTES, pb::agent as pb};
-use support::{Controller, Receiving, Session, TestAgent, journal_rows, recording, until};
 
 /// An agent with one receive stream.
 async fn connected() -> (Controller, TestAgent, Session, Receiving) {

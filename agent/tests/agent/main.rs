@@ -1,0 +1,10 @@
+//! The agent against a scripted controller.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+#![allow(unreachable_pub, reason = "what the tests share is public to them")]
+
+mod identifying;
+mod program;
+mod publishing;
+mod reporting;
+mod storing;
+mod support;
