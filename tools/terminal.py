@@ -1,6 +1,7 @@
 """How a tool speaks to the person at the terminal: words on stderr, and an exit status."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -46,6 +47,7 @@ def say(words: str) -> None:
 
 def report(program: str, work: Callable[[], None]) -> int:
     """Runs a tool's work and turns what stops it into words and an exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that scratch folders go too
     try:
         work()
     except ToolError as error:

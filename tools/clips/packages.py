@@ -8,11 +8,10 @@ fetched into the cache folder, so that the machine's own stay as they are.
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from durable import make_folder
+from durable import make_folder, scratch
 from terminal import Say, Unreachable
 
 PACKAGES = {
@@ -28,7 +27,10 @@ _ADVICE = "; `quickstart DIR` takes recordings of your own instead"
 
 
 def unpack(languages: Sequence[str], cache: Path, offline: bool, say: Say) -> dict[str, Path]:
-    """The folder of each language's prompts, fetched first where it is missing."""
+    """The folder of each language's prompts, fetched first where it is missing.
+
+    The caller holds the lock on the cache folder.
+    """
     folders = {language: cache / PACKAGES[language] for language in languages}
     missing = [PACKAGES[language] for language, folder in folders.items() if not folder.is_dir()]
     if missing and offline:
@@ -36,19 +38,18 @@ def unpack(languages: Sequence[str], cache: Path, offline: bool, say: Say) -> di
             f"{', '.join(missing)} is not in {cache} and --offline forbids fetching: run once with a network"
         )
     if missing:
-        make_folder(cache)
-        with tempfile.TemporaryDirectory(prefix=".apt-", dir=cache) as scratch:
-            _fetch(missing, Path(scratch), cache / "apt", say)
+        with scratch(cache / ".apt") as folder:
+            _fetch(missing, folder, cache / "apt", say)
     return folders
 
 
-def _fetch(packages: list[str], scratch: Path, lists: Path, say: Say) -> None:
+def _fetch(packages: list[str], folder: Path, lists: Path, say: Say) -> None:
     for program in ("apt-get", "apt-cache", "dpkg"):
         if shutil.which(program) is None:
             raise Unreachable(
                 f"the prompts are Debian packages, and {program} is not on this machine{_ADVICE}"
             )
-    apt = _Apt(scratch, lists)
+    apt = _Apt(folder, lists)
     unknown = [package for package in packages if not apt.knows(package)]
     if unknown:
         say("fetching package lists (into the cache, not the system's)")
@@ -61,19 +62,19 @@ def _fetch(packages: list[str], scratch: Path, lists: Path, say: Say) -> None:
     say(f"fetching {', '.join(packages)}")
     apt.download(packages)
     for package in packages:
-        archives = list(scratch.glob(f"{package}_*.deb"))
+        archives = list(folder.glob(f"{package}_*.deb"))
         if len(archives) != 1:
             raise Unreachable(f"apt-get downloaded no {package}")
-        unpacked = scratch / package
+        unpacked = folder / package
         _run(["dpkg", "-x", str(archives[0]), str(unpacked)], f"unpack {package}")
-        unpacked.replace(scratch.parent / package)  # there means whole
+        unpacked.replace(folder.parent / package)  # there means whole
 
 
 class _Apt:
     """apt with the machine's lists, or with lists of its own once `update` was needed."""
 
-    def __init__(self, scratch: Path, lists: Path) -> None:
-        self._scratch = scratch
+    def __init__(self, folder: Path, lists: Path) -> None:
+        self._folder = folder
         self._lists = lists
         self._options: list[str] = []
         if os.geteuid() == 0:
@@ -95,7 +96,7 @@ class _Apt:
         _run(
             ["apt-get", *self._options, "-q", "download", *packages],
             f"download {', '.join(packages)}",
-            self._scratch,
+            self._folder,
         )
 
 

@@ -12,6 +12,7 @@ self-attention stand fused in one matrix, and so do key and value of cross-atten
 
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadWeights, NoWeights
-from .tokens import read_tokens, refuse_english_only
+from .tokens import LanguageTokens, read_tokens, refuse_english_only
 from .weights import Attention, DecoderLayer, EncoderLayer, LidWeights, Linear, Mlp, Norm, Tensors
 
 VERSION = 6
@@ -30,7 +31,19 @@ _MAX_RANK = 8
 def load(folder: Path) -> LidWeights:
     """Reads `model.bin` and the vocabulary of a CTranslate2 folder."""
     tokens = read_tokens(folder)
-    table = Tensors(read_variables(folder / "model.bin"))
+    path = folder / "model.bin"
+    try:
+        content = np.memmap(path, dtype=np.uint8, mode="r")
+    except FileNotFoundError as error:
+        raise NoWeights(f"{path} is missing") from error
+    except (OSError, ValueError) as error:
+        raise BadWeights(f"read {path}: {error}") from error
+    return assemble(read_variables(content, str(path)), tokens)
+
+
+def assemble(variables: Mapping[str, NDArray[np.generic]], tokens: LanguageTokens) -> LidWeights:
+    """Picks the weights for language identification out of a model's variables."""
+    table = Tensors(variables)
     embedding = table.get("decoder/embeddings/weight", None, None)
     refuse_english_only(len(embedding), flagged=False)
     if max(tokens.no_speech, *tokens.languages.values()) >= len(embedding):
@@ -64,14 +77,8 @@ def load(folder: Path) -> LidWeights:
     )
 
 
-def read_variables(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Reads every variable of a `model.bin`; aliases are dropped, nothing here needs them."""
-    try:
-        content = np.memmap(path, dtype=np.uint8, mode="r")
-    except FileNotFoundError as error:
-        raise NoWeights(f"{path} is missing") from error
-    except (OSError, ValueError) as error:
-        raise BadWeights(f"read {path}: {error}") from error
+def read_variables(content: NDArray[np.uint8], path: str) -> dict[str, NDArray[np.generic]]:
+    """Takes the content of a `model.bin` apart; aliases are dropped, nothing here needs them."""
     cursor = _Cursor(content, path)
     version = cursor.number("<I")
     if version != VERSION:
@@ -86,7 +93,7 @@ def read_variables(path: Path) -> dict[str, NDArray[np.generic]]:
 @dataclass
 class _Cursor:
     content: NDArray[np.uint8]
-    path: Path
+    path: str
     offset: int = 0
 
     def take(self, length: int) -> NDArray[np.uint8]:

@@ -58,11 +58,11 @@ def fetch(repository: str, folder: Path, say: Say) -> Received:
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     base = f"{endpoint}/{repository}/resolve/main/"
     say(f"asking {endpoint} for {repository}")
-    make_folder(folder)
-    (folder / _RECEIPT).unlink(missing_ok=True)
     with _first_answer(base + SMALL_FILES[0]) as answer:
         commit = answer.headers.get("X-Repo-Commit", "")
         _read(answer, SMALL_FILES[0])
+    make_folder(folder)
+    (folder / _RECEIPT).unlink(missing_ok=True)
     files = {}
     for name in (*SMALL_FILES, WEIGHTS):
         _download(base + name, folder / name, say)

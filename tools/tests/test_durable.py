@@ -5,15 +5,15 @@ import threading
 import unittest
 from pathlib import Path
 
-from durable import locked, make_folder, write_whole
+from durable import locked, make_folder, scratch, write_whole
 from terminal import CannotWrite
 
 
 class Durable(unittest.TestCase):
     def setUp(self) -> None:
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.folder = Path(scratch.name)
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name)
 
     def test_file_that_is_not_finished_leaves_the_old_one(self) -> None:
         path = self.folder / "file"
@@ -34,6 +34,15 @@ class Durable(unittest.TestCase):
         (self.folder / "file").touch()
         with self.assertRaisesRegex(CannotWrite, "file/below"):
             make_folder(self.folder / "file" / "below")
+
+    def test_scratch_folder_starts_empty_whatever_a_killed_run_left(self) -> None:
+        path = self.folder / ".scratch"
+        path.mkdir()
+        (path / "half").write_text("of an older run")
+        with scratch(path) as folder:
+            self.assertEqual(list(folder.iterdir()), [])
+            (folder / "new").touch()
+        self.assertFalse(path.exists())
 
     def test_second_run_waits_for_the_first(self) -> None:
         waited, inside = threading.Event(), threading.Event()

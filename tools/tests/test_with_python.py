@@ -4,7 +4,6 @@ Its Python is a stand-in that makes environments at once: the real one has alrea
 whoever runs these tests.
 """
 
-import os
 import shutil
 import subprocess
 import tempfile

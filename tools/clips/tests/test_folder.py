@@ -118,7 +118,7 @@ class Folder(unittest.TestCase):
         self.assertEqual(status, 69)
         self.assertIn("E: no route", words)
         self.assertFalse((self.cache / packages.PACKAGES["ru"]).exists())
-        self.assertEqual([path.name for path in self.cache.glob(".apt-*")], [])
+        self.assertEqual([path.name for path in self.cache.glob(".apt")], [])
 
     def test_arguments_that_are_wrong_exit_64(self) -> None:
         for wrong in (("--languages", "en"), ("--languages", "en,tlh"), ("--count", "-1"), ("--seed", "x")):

