@@ -194,7 +194,7 @@ impl Agent {
         match settled.await {
             Ok(end) => {
                 let sending = self.sent.wait_for(|sent| *sent >= end);
-                if timeout(SEND_GRACE, sending).await.is_err() {
+                if !matches!(timeout(SEND_GRACE, sending).await, Ok(Ok(_))) {
                     tracing::info!("results that could not be sent wait for the next start");
                 }
             }

@@ -192,9 +192,8 @@ impl Session {
         }
     }
 
-    /// Reads until the agent ends the session.
+    /// Reads until the agent ends its side of the session, then ends the other.
     pub async fn ended(mut self) -> Vec<LidResult> {
-        drop(self.down);
         while let Ok(Some(message)) = within("the end of the session", self.up.message()).await {
             if let Some(Up::Results(group)) = message.message {
                 self.results
