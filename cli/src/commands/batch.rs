@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     exit::Exit,
     output::Console,
-    view::Planned,
+    view::{Planned, Retried},
 };
 
 pub(super) async fn run(command: BatchCommand, target: Target, console: Console) -> Result<Exit, Error> {
@@ -73,11 +73,14 @@ async fn submit(args: SubmitArgs, client: &Client, console: Console) -> Result<E
 async fn retry(args: RetryArgs, client: &Client, console: Console) -> Result<Exit, Error> {
     let retried = client.retry(args.batch.batch_id, args.ordinal).await?;
     console.document(&retried)?;
-    console.say(&format!(
-        "{} will be placed again, {} identified again",
-        recordings(retried.placements),
-        retried.identifications
-    ))?;
+    console.say(&match retried {
+        Retried { placements: 0, identifications: 0 } => {
+            "nothing to try again: none of them rests as failed".to_owned()
+        }
+        Retried { placements, identifications } => {
+            format!("{} will be placed again, {identifications} identified again", recordings(placements))
+        }
+    })?;
     Ok(Exit::Done)
 }
 

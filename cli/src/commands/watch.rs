@@ -40,7 +40,7 @@ pub(super) async fn while_it_gets_on(
     progress: &mut Progress,
     limit: Duration,
 ) -> Result<(), Error> {
-    let mut headway = Headway { counts: None, since: Instant::now() };
+    let mut headway = Headway::begin();
     loop {
         let waiting_for = progress.last().and_then(|batch| batch.waiting_for.clone());
         let event = tokio::select! {
@@ -49,7 +49,9 @@ pub(super) async fn while_it_gets_on(
         };
         let Some(event) = event else { return Ok(()) };
         show(event, progress)?;
-        headway.note(progress.last());
+        if let Some(batch) = progress.last() {
+            headway.counts(batch.counts);
+        }
     }
 }
 
@@ -60,10 +62,13 @@ struct Headway {
 }
 
 impl Headway {
-    fn note(&mut self, batch: Option<&Batch>) {
-        let counts = batch.map(|batch| batch.counts);
-        if counts != self.counts {
-            *self = Self { counts, since: Instant::now() };
+    fn begin() -> Self {
+        Self { counts: None, since: Instant::now() }
+    }
+
+    fn counts(&mut self, counts: Counts) {
+        if self.counts != Some(counts) {
+            *self = Self { counts: Some(counts), since: Instant::now() };
         }
     }
 
@@ -98,4 +103,36 @@ fn show(event: WatchEvent, progress: &mut Progress) -> Result<(), Error> {
 /// A batch went well if every recording of it has a language.
 pub(super) fn exit_of(batch: &Batch) -> Exit {
     if batch.counts.all_identified() { Exit::Done } else { Exit::WithFailures }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_mins(3);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_waits_too_long_is_given_up_with_what_it_waits_for() {
+        let (begun, headway) = (Instant::now(), Headway::begin());
+        assert_eq!(headway.lost(Some("a model".to_owned()), LIMIT).await, "a model");
+        assert_eq!(begun.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_does_not_wait_may_take_its_time() {
+        let lost = tokio::time::timeout(LIMIT * 100, Headway::begin().lost(None, LIMIT)).await;
+        assert!(lost.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_changed_counts_are_headway() {
+        let (begun, mut headway) = (Instant::now(), Headway::begin());
+        let stored = Counts { stored: 1, ..Counts::default() };
+        headway.counts(stored);
+        tokio::time::advance(LIMIT / 2).await;
+        headway.counts(stored);
+        assert_eq!(headway.since, begun);
+        headway.counts(Counts { stored: 2, ..stored });
+        assert_eq!(headway.since, begun + LIMIT / 2);
+    }
 }

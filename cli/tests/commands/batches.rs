@@ -198,6 +198,19 @@ fn retry_passes_the_ordinals_on_and_says_what_it_set_in_motion() {
 }
 
 #[test]
+fn a_retry_that_finds_nothing_says_so() {
+    let fake = Fake::start(Script {
+        retry: Box::new(|_| Ok(pb::RetryRecordingsResponse::default())),
+        ..Script::default()
+    });
+    let ran = cofi(&fake, &["batch", "retry", "7"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (Some(0), "nothing to try again: none of them rests as failed\n")
+    );
+}
+
+#[test]
 fn cancel_says_how_many_it_reached() {
     let fake = Fake::start(Script {
         cancel: Box::new(|_| Ok(pb::CancelBatchResponse { cancelled: 280 })),

@@ -8,8 +8,9 @@ use crate::view::Batch;
 const BAR: &str = "{prefix:<11}{wide_bar}  {msg}";
 const TEXT: &str = "{prefix:<11}{msg}";
 
-/// Redraws a second: snapshots come once a second.
-const HERTZ: u8 = 5;
+/// Redraws a second. A snapshot, once a second, changes some sixteen fields,
+/// and each of them draws: the last one must not fall to the limit.
+const HERTZ: u8 = 30;
 
 /// The bars of one batch, on the terminal for as long as they live.
 #[derive(Debug)]
