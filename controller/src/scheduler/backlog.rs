@@ -27,6 +27,8 @@ pub(super) enum Place {
     Live(DeliveryId),
     /// An agent says it holds it; that is being verified.
     Offered,
+    /// Under way, although another agent holds it by now.
+    Done(DeliveryId),
 }
 
 /// A recording in the queue, with its history since it was planned or retried.
@@ -58,6 +60,8 @@ pub(super) struct Backlog {
     queue: VecDeque<Job>,
     delayed: BTreeMap<(Duration, RecordingId), Job>,
     cursors: BTreeMap<BatchId, Cursor>,
+    /// What agents say they hold, while that is being verified.
+    offered: HashSet<RecordingId>,
     loading: Option<BatchId>,
     /// Left memory while a page was being read: the page may be older.
     left_while_loading: HashSet<RecordingId>,
@@ -117,19 +121,44 @@ impl Backlog {
         self.left_while_loading.clear();
     }
 
+    /// Whether a recording that comes back is still to be placed: its batch is
+    /// open, and no other agent holds it by now.
+    pub(super) fn wants(&self, job: &Job) -> bool {
+        let done = matches!(self.places.get(&job.id()), Some(Place::Done(_)));
+        self.cursors.contains_key(&job.id().batch) && !done
+    }
+
+    /// Puts a recording into a place, unless it is not wanted any more, or
+    /// offered by an agent at this moment.
+    fn put(&mut self, job: Job, place: Place) -> Option<Job> {
+        if !self.wants(&job) {
+            self.leave(job.id());
+            return None;
+        }
+        if self.offered.contains(&job.id()) {
+            self.places.insert(job.id(), Place::Offered);
+            return None;
+        }
+        self.places.insert(job.id(), place);
+        Some(job)
+    }
+
     pub(super) fn push_back(&mut self, job: Job) {
-        self.places.insert(job.id(), Place::Waiting);
-        self.queue.push_back(job);
+        if let Some(job) = self.put(job, Place::Waiting) {
+            self.queue.push_back(job);
+        }
     }
 
     pub(super) fn push_front(&mut self, job: Job) {
-        self.places.insert(job.id(), Place::Waiting);
-        self.queue.push_front(job);
+        if let Some(job) = self.put(job, Place::Waiting) {
+            self.queue.push_front(job);
+        }
     }
 
     pub(super) fn delay(&mut self, job: Job, until: Duration) {
-        self.places.insert(job.id(), Place::Delayed);
-        self.delayed.insert((until, job.id()), job);
+        if let Some(job) = self.put(job, Place::Delayed) {
+            self.delayed.insert((until, job.id()), job);
+        }
     }
 
     /// Puts what was delayed until now back into the queue.
@@ -161,9 +190,30 @@ impl Backlog {
     }
 
     /// An agent offers a recording: it is not to be sent while that is
-    /// verified.
+    /// verified. What is under way to another agent meanwhile stays so.
     pub(super) fn offer(&mut self, recording: RecordingId) {
-        self.places.insert(recording, Place::Offered);
+        self.offered.insert(recording);
+        if !matches!(self.places.get(&recording), Some(Place::Live(_) | Place::Done(_))) {
+            self.places.insert(recording, Place::Offered);
+        }
+    }
+
+    /// An offer came to nothing. Whether the recording is to be placed.
+    pub(super) fn offer_failed(&mut self, recording: RecordingId) -> bool {
+        self.offered.remove(&recording) && self.places.get(&recording) == Some(&Place::Offered)
+    }
+
+    /// The ledger has settled the recording. What is under way of it is of no
+    /// use any more, but not at its end either.
+    pub(super) fn settle(&mut self, recording: RecordingId) {
+        self.offered.remove(&recording);
+        match self.places.get(&recording) {
+            Some(Place::Live(delivery) | Place::Done(delivery)) => {
+                let delivery = *delivery;
+                self.places.insert(recording, Place::Done(delivery));
+            }
+            Some(Place::Waiting | Place::Delayed | Place::Offered) | None => self.leave(recording),
+        }
     }
 
     pub(super) fn place(&self, recording: RecordingId) -> Option<Place> {
@@ -172,6 +222,7 @@ impl Backlog {
 
     /// The recording needs nothing more.
     pub(super) fn leave(&mut self, recording: RecordingId) {
+        self.offered.remove(&recording);
         self.places.remove(&recording);
         if self.loading == Some(recording.batch) {
             self.left_while_loading.insert(recording);

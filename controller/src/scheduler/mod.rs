@@ -99,7 +99,7 @@ impl Scheduler {
             Event::Offered(recording) => self.offered(recording),
             Event::OfferRejected(recording) => self.offer_rejected(recording),
             Event::OfferSettled(recording) => {
-                if self.backlog.place(recording) == Some(Place::Offered) {
+                if self.backlog.offer_failed(recording) {
                     self.backlog.leave(recording);
                 }
             }
@@ -143,21 +143,19 @@ impl Scheduler {
     /// another one: either way it is not to be sent until that is verified.
     fn offered(&mut self, recording: RecordingId) {
         if let Some(Place::Live(delivery)) = self.backlog.place(recording) {
-            for seat in self.seats.values_mut() {
-                let dark =
-                    seat.live.get(&delivery).is_some_and(|live| live.lane.is_none() && !live.acknowledged);
-                if dark {
-                    seat.end(delivery);
-                    self.backlog.offer(recording);
-                }
+            let dark = |seat: &Seat| {
+                seat.live.get(&delivery).is_some_and(|live| live.lane.is_none() && !live.acknowledged)
+            };
+            if let Some(seat) = self.seats.values_mut().find(|seat| dark(seat)) {
+                seat.end(delivery);
+                self.backlog.leave(recording);
             }
-        } else {
-            self.backlog.offer(recording);
         }
+        self.backlog.offer(recording);
     }
 
     fn offer_rejected(&mut self, recording: PlannedRecording) {
-        if self.backlog.place(recording.recording) == Some(Place::Offered) {
+        if self.backlog.offer_failed(recording.recording) {
             self.backlog.push_front(Job { recording, attempts: 0, avoid: None });
         }
     }
@@ -183,22 +181,25 @@ impl Scheduler {
     }
 
     fn recorded(&mut self, agent: &AgentName, recording: RecordingId, stored: bool, now: Duration) {
-        let place = self.backlog.place(recording);
-        if let Some(seat) = self.seats.get_mut(agent) {
-            let ended = match place {
-                Some(Place::Live(delivery)) => seat.end(delivery),
-                Some(Place::Waiting | Place::Delayed | Place::Offered) | None => None,
-            };
+        let delivery = match self.backlog.place(recording) {
+            Some(Place::Live(delivery) | Place::Done(delivery)) => Some(delivery),
+            Some(Place::Waiting | Place::Delayed | Place::Offered) | None => None,
+        };
+        let seat = self.seats.get_mut(agent);
+        let ended = seat.and_then(|seat| {
+            let ended = delivery.and_then(|delivery| seat.end(delivery));
             if stored {
                 seat.stored(ended.as_ref().map_or(0, |live| live.job.recording.size), now);
             }
-            // Under way to another agent: that delivery goes on, and will be
+            ended
+        });
+        if ended.is_some() {
+            self.backlog.leave(recording);
+        } else {
+            // If it is under way to another agent, that goes on, and will be
             // answered "held elsewhere".
-            if ended.is_none() && matches!(place, Some(Place::Live(_))) {
-                return;
-            }
+            self.backlog.settle(recording);
         }
-        self.backlog.leave(recording);
     }
 
     fn refused(
@@ -212,6 +213,9 @@ impl Scheduler {
         let Some(seat) = self.seats.get_mut(agent) else { return };
         let Some(live) = seat.end(delivery) else { return };
         let mut job = live.job;
+        if !self.backlog.wants(&job) {
+            return self.backlog.leave(job.id());
+        }
         job.attempts += 1;
         job.avoid = Some(agent.clone());
         let (code, reason) = match cause {
