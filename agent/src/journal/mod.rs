@@ -35,6 +35,9 @@ use writer::{Envelope, Writer};
 /// transaction only make memory grow while the disk is slow.
 const QUEUE: usize = 256;
 
+/// The write-ahead log is cut to this after a checkpoint: 64 MiB.
+const MAX_LOG_BYTES: &str = "67108864";
+
 /// Connections for reading: the outbox, the feeder and the store may read at
 /// the same time.
 const READERS: u32 = 3;
@@ -81,6 +84,7 @@ impl Journal {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("journal_size_limit", MAX_LOG_BYTES)
             .busy_timeout(Duration::from_secs(10));
         let opening = |source| JournalError::Open { path: path.to_owned(), source: Arc::new(source) };
         let writers = SqlitePoolOptions::new()

@@ -11,6 +11,7 @@ use cofi_proto::{
 use futures_util::stream;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tokio_stream::{Stream, StreamExt as _};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{Link, dial, error::LinkError, session::OPEN_TIMEOUT};
@@ -36,7 +37,9 @@ async fn receive(link: Link, session_token: Bytes) -> Result<Infallible, LinkErr
         .max_decoding_message_size(MAX_PIECE_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_CONTROL_MESSAGE_BYTES);
     let (inlet, reports) = link.store.stream().await?;
-    let opening = client.receive(messages(session_token, reports));
+    let over = CancellationToken::new();
+    let _guard = over.clone().drop_guard();
+    let opening = client.receive(messages(session_token, reports, over));
     let opened = timeout(OPEN_TIMEOUT, opening).await.map_err(|_| LinkError::Silent("a receive stream"))?;
     let mut pieces = opened.map_err(LinkError::status(RECEIVE))?.into_inner();
     loop {
@@ -50,21 +53,26 @@ async fn receive(link: Link, session_token: Bytes) -> Result<Infallible, LinkErr
     }
 }
 
-/// What goes up: the token, then reports in groups of those that wait.
+/// What goes up: the token, then reports in groups of those that wait. The
+/// connection owns this: unless it ends with the stream's task, store and
+/// connection keep each other alive.
 fn messages(
     session_token: Bytes,
     reports: mpsc::Receiver<DeliveryReport>,
+    over: CancellationToken,
 ) -> impl Stream<Item = pb::FromReceiver> + Send + 'static {
     let open = pb::from_receiver::Message::Open(pb::OpenReceiver { session_token });
-    let groups = stream::unfold(reports, async |mut reports| {
+    let groups = stream::unfold((reports, over), async |(mut reports, over)| {
         let mut group = Vec::new();
-        reports.recv_many(&mut group, MAX_REPORT_GROUP).await;
+        tokio::select! {
+            _ = reports.recv_many(&mut group, MAX_REPORT_GROUP) => {}
+            () = over.cancelled() => return None,
+        }
         if group.is_empty() {
             return None;
         }
-        let reports_in_group = group.into_iter().map(Into::into).collect();
-        let message = pb::from_receiver::Message::Reports(pb::DeliveryReports { reports: reports_in_group });
-        Some((message, reports))
+        let group = pb::DeliveryReports { reports: group.into_iter().map(Into::into).collect() };
+        Some((pb::from_receiver::Message::Reports(group), (reports, over)))
     });
     tokio_stream::once(open).chain(groups).map(|message| pb::FromReceiver { message: Some(message) })
 }

@@ -234,6 +234,18 @@ async fn two_thousand_small_recordings_arrive_once_each() {
 }
 
 #[tokio::test]
+async fn a_session_and_its_streams_end_together() {
+    let (mut controller, _agent, session, receiving) = connected().await;
+    session.cut().await;
+    receiving.ended().await;
+    let session = controller.session().await;
+    controller.receiving().await.cut().await;
+    assert!(session.ended().await.is_empty());
+    let (_session, mut receiving) = (controller.session().await, controller.receiving().await);
+    receiving.store(&recording(0, "speak:en")).await;
+}
+
+#[tokio::test]
 async fn two_agents_cannot_share_a_folder() {
     let (controller, agent, _session, _receiving) = connected().await;
     let mut second = TestAgent::new(controller.address);

@@ -203,6 +203,11 @@ impl Session {
         self.results.into()
     }
 
+    /// Cuts the session.
+    pub async fn cut(self) {
+        self.down.send(Err(Status::unavailable("cut"))).await.unwrap();
+    }
+
     pub async fn say(&self, message: Down) {
         self.down.send(Ok(pb::FromController { message: Some(message) })).await.unwrap();
     }
@@ -269,6 +274,11 @@ impl Receiving {
             DeliveryOutcome::Refused { code, reason } => (code.as_str(), reason),
             DeliveryOutcome::Acknowledged { .. } => panic!("acknowledged"),
         }
+    }
+
+    /// Waits until the agent has ended the stream.
+    pub async fn ended(mut self) {
+        while let Ok(Some(_)) = within("the end of the stream", self.up.message()).await {}
     }
 
     /// Whether the agent has left the stream.
