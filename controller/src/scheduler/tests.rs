@@ -12,7 +12,7 @@ const BATCH: BatchId = BatchId(7);
 const MIB: u64 = 1024 * 1024;
 
 /// What happens next in a history; numbers are taken modulo what there is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Join(usize),
     Leave(usize),
@@ -169,7 +169,7 @@ impl World {
     }
 
     fn lease_is_over(&self, agent: &Agent) -> bool {
-        agent.away_since.is_some_and(|since| self.now - since >= LEASE)
+        agent.away_since.is_some_and(|since| self.now.saturating_sub(since) >= LEASE)
     }
 
     /// Never two live deliveries of a recording, never one that is settled,
@@ -261,7 +261,7 @@ impl World {
         let now = self.now;
         let queued: BTreeSet<RecordingId> = self.queue.iter().map(|(_, recording)| *recording).collect();
         for agent in &mut self.agents {
-            if agent.away_since.is_some_and(|since| now - since >= LEASE) {
+            if agent.away_since.is_some_and(|since| now.saturating_sub(since) >= LEASE) {
                 agent.pending.clear();
                 agent.under_way.retain(|_, (recording, _)| queued.contains(recording));
             }
