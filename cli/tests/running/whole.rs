@@ -3,7 +3,8 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    process::Command,
+    process::{Child, Command},
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -105,13 +106,8 @@ fn an_interrupted_run_says_how_to_go_on_and_the_next_one_finishes() {
     bench.touch("slow");
     let mut child = bench.start(&["--engine-command", "./engine", "--workers", "1"]);
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("identified") || line.contains("identified 0/") {
-        line.clear();
-        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "ended before it identified anything");
-    }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    wait_for(&mut stderr, |line| line.contains("identified") && !line.contains("identified 0/"));
+    interrupt(&child);
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     let ran = finish(child);
@@ -123,4 +119,36 @@ fn an_interrupted_run_says_how_to_go_on_and_the_next_one_finishes() {
     assert_eq!(next.code, Some(0), "{next:?}");
     assert!(next.stderr.contains("batch 1 goes on"), "{}", next.stderr);
     assert!(next.stdout.contains("60 of 60 recordings identified"), "{}", next.stdout);
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_the_engine() {
+    let bench = Bench::new(&["en-1.wav"]);
+    let begun = Instant::now();
+    let mut child = bench.start(&["--engine-command", r#"sh -c "echo '{\"ready\":{}}'; sleep 600""#]);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    wait_for(&mut stderr, |line| line.contains("stored 1/1"));
+    interrupt(&child);
+    wait_for(&mut stderr, |line| line.contains("Ctrl-C again stops at once"));
+    interrupt(&child);
+    let ran = finish(child);
+    assert_eq!(ran.code, Some(130), "{ran:?}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "waited for the engine: {:?}", begun.elapsed());
+}
+
+fn wait_for(lines: &mut impl BufRead, is_it: impl Fn(&str) -> bool) {
+    let mut line = String::new();
+    while !is_it(&line) {
+        line.clear();
+        assert_ne!(
+            lines.read_line(&mut line).expect("read what cofi says"),
+            0,
+            "cofi ended before it said what it should"
+        );
+    }
+}
+
+fn interrupt(child: &Child) {
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("start kill");
+    assert!(killed.success());
 }

@@ -68,6 +68,7 @@ pub(super) async fn run(
     service.end(&mut signals).await;
     if interrupted {
         note(&how_to_go_on(&progress));
+        return Ok(Exit::Interrupted);
     }
     outcome
 }
