@@ -16,6 +16,8 @@ mod making;
 mod outcome;
 mod reads;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -32,7 +32,7 @@ pub(super) async fn beat(
     up: &mpsc::Sender<pb::FromAgent>,
 ) -> Result<Infallible, LinkError> {
     let mut board = link.board.clone();
-    board.mark_changed();
+    board.mark_unchanged();
     let mut ticks = interval(every.max(SHORTEST_INTERVAL));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
