@@ -1,1 +1,30 @@
-//! Placeholder until the crate is written.
+//! Harness of the end-to-end tests: the built programs as real processes on
+//! loopback, a corpus with known answers, and those who look at what came out.
+//!
+//! ```text
+//!   Corpus ---> Cluster: cofi-controller, cofi-agent ..., answer-worker ...
+//!                  |            |              |                |
+//!                  |         Tables         Journal       Desk (requests)
+//!                  |            |              |
+//!               Client,      Reader         audit  <--- files, logs
+//!               cofi         (all the time)  (at the end of every scenario)
+//! ```
+//!
+//! The programs are looked for beside the test: `./test` builds them first, by
+//! hand it is `cargo build --workspace --bins`. With `COFI_TEST_KEEP=1` the
+//! folders of the tests stay, with logs and databases, and their paths are
+//! printed; `COFI_FULL=1` runs the long scenarios with more seeds.
+
+pub mod audit;
+pub mod client;
+pub mod cluster;
+pub mod corpus;
+pub mod journal;
+pub mod logs;
+pub mod process;
+pub mod programs;
+pub mod reader;
+pub mod seeds;
+pub mod tables;
+pub mod wait;
+pub mod worker;

@@ -1,0 +1,141 @@
+//! An agent as a process.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{Controller, SOON};
+use crate::{journal::Journal, logs, process::Process, programs, worker::Desk};
+
+/// What identifies languages.
+#[derive(Debug, Clone)]
+pub enum Engine {
+    /// `answer-worker` with the answers in this file.
+    Answers(PathBuf),
+    /// The built-in one with the model in this folder.
+    Builtin(PathBuf),
+}
+
+/// An agent, running or not.
+#[derive(Debug)]
+pub struct Agent {
+    /// Its name.
+    pub name: String,
+    /// What the tables call ip.
+    pub address: String,
+    /// From where its workers are told what to do, with [`Engine::Answers`].
+    pub desk: Desk,
+    engine: Engine,
+    folder: PathBuf,
+    publish_dir: Option<PathBuf>,
+    process: Option<Process>,
+}
+
+impl Agent {
+    /// An agent that was not started yet, with a folder of its own in `home`.
+    pub fn new(home: &Path, name: &str, address: &str, engine: Engine) -> Result<Self> {
+        let mut folder = home.join(name);
+        while folder.exists() {
+            folder.as_mut_os_string().push("-again");
+        }
+        fs::create_dir(&folder).with_context(|| format!("make {}", folder.display()))?;
+        let answers = match &engine {
+            Engine::Answers(answers) => answers.as_path(),
+            Engine::Builtin(_) => Path::new(""),
+        };
+        Ok(Self {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            desk: Desk::new(&folder, answers),
+            engine,
+            folder,
+            publish_dir: None,
+            process: None,
+        })
+    }
+
+    /// Has it publish what it stores, from its next start on, in a folder that
+    /// is made for that.
+    pub fn publish(&mut self) -> Result<PathBuf> {
+        let folder = self.folder.join("published");
+        fs::create_dir(&folder).context("make the folder to publish in")?;
+        self.publish_dir = Some(folder.clone());
+        Ok(folder)
+    }
+
+    /// Starts it.
+    pub fn start(&mut self, controller: &Controller) -> Result<()> {
+        ensure!(self.process.is_none(), "agent {} runs already", self.name);
+        let mut command = programs::command(&programs::path("cofi-agent")?);
+        command
+            .args(["--name", &self.name, "--controller", &controller.agent_url()])
+            .args(["--advertise-address", &self.address, "--workers", "1", "--log-format", "json"])
+            .arg("--data-dir")
+            .arg(self.data_dir());
+        if let Some(folder) = &self.publish_dir {
+            command.arg("--publish-dir").arg(folder);
+        }
+        match &self.engine {
+            Engine::Answers(_) => {
+                let words = self.desk.command()?;
+                let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+                command.args(["--engine", "command", "--engine-command", &quoted.join(" ")]);
+            }
+            Engine::Builtin(model) => {
+                command.args(["--engine", "builtin", "--model"]).arg(model);
+            }
+        }
+        self.process = Some(Process::start(&format!("agent {}", self.name), command, &self.log())?);
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.take().with_context(|| format!("agent {} does not run", self.name))?.kill().await
+    }
+
+    /// Ends it in order, if it runs.
+    pub async fn stop(&mut self) -> Result<()> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let status = process.terminate(SOON).await?;
+        ensure!(status.success(), "agent {} ended with {status}", self.name);
+        Ok(())
+    }
+
+    /// Its status, if it has ended.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.process.as_mut().map(Process::ended).transpose().map(Option::flatten)
+    }
+
+    /// Reads its journal.
+    pub async fn journal(&self) -> Result<Journal> {
+        Journal::open(&self.data_dir().join("journal.sqlite")).await
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Where the recordings of a batch lie.
+    #[must_use]
+    pub fn recordings(&self, batch: i64) -> PathBuf {
+        self.data_dir().join("recordings").join(batch.to_string())
+    }
+
+    /// What it printed.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// As [`Agent::log`], read.
+    pub fn log_text(&self) -> Result<String> {
+        logs::read(&self.log())
+    }
+}

@@ -1,0 +1,167 @@
+//! The controller as a process.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rand::Rng as _;
+use tokio::process::Command;
+
+use super::SOON;
+use crate::{client::Client, logs, process::Process, programs, wait::until};
+
+/// Below the ports that the kernel gives to outgoing connections, one of which
+/// could otherwise have the port when a controller is started again.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// Times that other ports are tried when somebody was quicker.
+const TRIES: usize = 5;
+
+/// A controller, running or not.
+#[derive(Debug)]
+pub struct Controller {
+    folder: PathBuf,
+    control: u16,
+    agents: u16,
+    /// Put before the program, for example to take rights away.
+    wrapper: Vec<String>,
+    process: Option<Process>,
+}
+
+impl Controller {
+    /// A controller that was not started yet.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let (control, agents) = two_ports()?;
+        Ok(Self { folder: folder.to_owned(), control, agents, wrapper: Vec::new(), process: None })
+    }
+
+    /// Has it started by another program, which gets it as its arguments.
+    pub fn wrap(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+    }
+
+    /// Starts it and waits until it says that it serves. On its first start
+    /// other ports are tried when somebody else has these.
+    pub async fn start(&mut self) -> Result<()> {
+        ensure!(self.process.is_none(), "the controller runs already");
+        let first = !self.database().exists();
+        for _ in 0..TRIES {
+            self.process = Some(Process::start("the controller", self.command()?, &self.log())?);
+            if self.serves().await? {
+                return Ok(());
+            }
+            self.process = None;
+            ensure!(
+                first && logs::read(&self.log())?.contains("Address already in use"),
+                "the controller ended at its start, see its log: {}",
+                logs::read(&self.log())?
+            );
+            std::fs::remove_file(self.log()).context("begin the log anew")?;
+            (self.control, self.agents) = two_ports()?;
+        }
+        bail!("no free ports in {TRIES} tries")
+    }
+
+    /// Waits until it serves; false if it has ended instead.
+    async fn serves(&mut self) -> Result<bool> {
+        let client = Client::new(&self.url())?;
+        until("the controller to serve", SOON, async || {
+            let ended = self.process.as_mut().map(Process::ended).transpose()?.flatten().is_some();
+            Ok(if ended { Some(false) } else { client.serves().await.then_some(true) })
+        })
+        .await
+    }
+
+    fn command(&self) -> Result<Command> {
+        let program = programs::path("cofi-controller")?;
+        let mut command = match self.wrapper.split_first() {
+            Some((wrapper, arguments)) => {
+                let mut command = programs::command(Path::new(wrapper));
+                command.args(arguments).arg(program);
+                command
+            }
+            None => programs::command(&program),
+        };
+        let address = |port| format!("{}:{port}", Ipv4Addr::LOCALHOST);
+        command
+            .arg("--state-dir")
+            .arg(self.state_dir())
+            .args(["--control-listen", &address(self.control), "--agent-listen", &address(self.agents)])
+            .args(["--log-format", "json"]);
+        Ok(command)
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.process.take().context("the controller does not run")?.kill().await
+    }
+
+    /// SIGTERM: how it ended.
+    pub async fn terminate(&mut self) -> Result<ExitStatus> {
+        self.process.take().context("the controller does not run")?.terminate(SOON).await
+    }
+
+    /// Ends it in order, if it runs.
+    pub async fn stop(&mut self) -> Result<()> {
+        let Some(process) = self.process.take() else { return Ok(()) };
+        let status = process.terminate(SOON).await?;
+        ensure!(status.success(), "the controller ended with {status}");
+        Ok(())
+    }
+
+    /// The most memory that it has used so far, in KiB.
+    pub fn peak_memory_kib(&self) -> Result<u64> {
+        self.process.as_ref().context("the controller does not run")?.peak_memory_kib()
+    }
+
+    /// Where operators are answered.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// As [`Controller::url`], without the scheme.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{}:{}", Ipv4Addr::LOCALHOST, self.control)
+    }
+
+    /// Where agents are answered.
+    #[must_use]
+    pub fn agent_url(&self) -> String {
+        format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.agents)
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.folder.join("controller")
+    }
+
+    /// The embedded database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.state_dir().join("cofi.sqlite")
+    }
+
+    /// What it printed.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("controller.log")
+    }
+}
+
+fn two_ports() -> Result<(u16, u16)> {
+    for _ in 0..1_000 {
+        let (one, other) = (rand::rng().random_range(PORTS), rand::rng().random_range(PORTS));
+        // Held at the same time, so that they are two.
+        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        if let (Ok(_one), Ok(_other)) = (free(one), free(other)) {
+            return Ok((one, other));
+        }
+    }
+    bail!("no free ports on loopback in {PORTS:?}")
+}

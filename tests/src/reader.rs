@@ -1,0 +1,215 @@
+//! A reader that asks what people ask, all the time, and never gets a wrong
+//! answer: the queries of the SQL contract, and what must hold between the
+//! tables, each look in one snapshot.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use sqlx::{Connection as _, SqliteConnection};
+
+use crate::{corpus::Corpus, tables::reading};
+
+/// Wrong answers that are told one by one.
+const TOLD: usize = 20;
+
+/// The reader takes at most a quarter of the time, so that it is no load test.
+const REST_FACTOR: u32 = 3;
+
+/// At least so long between two looks.
+const SHORTEST_REST: Duration = Duration::from_millis(5);
+
+const LISTING: &str =
+    "SELECT audioName, ip, status, lang, audioDuration FROM `call` WHERE batchId = ? ORDER BY id";
+
+const DISTRIBUTED: &str = "SELECT COUNT(*) FROM `call` WHERE batchId = ?";
+
+const IDENTIFIED: &str = "SELECT COUNT(*) FROM `call` WHERE batchId = ? AND lang != 'unknown'";
+
+const SUMMARY: &str = "SELECT COUNT(*) AS total, \
+    COALESCE(SUM(CASE WHEN lang = 'unknown' THEN 1 ELSE 0 END), 0) AS pending_lid, \
+    COALESCE(SUM(CASE WHEN lang != 'unknown' THEN 1 ELSE 0 END), 0) AS lid_complete \
+    FROM `call` WHERE batchId = ?";
+
+/// What must count to nothing in every snapshot.
+const NEVER: [(&str, &str); 6] = [
+    (
+        "calls without their fileDistribution row",
+        "SELECT COUNT(*) FROM `call` c WHERE c.batchId = ? AND NOT EXISTS (SELECT 1 FROM fileDistribution f \
+         WHERE f.batchId = c.batchId AND f.`file` = c.audioName AND f.ip = c.ip)",
+    ),
+    (
+        "fileDistribution rows without their call",
+        "SELECT COUNT(*) FROM fileDistribution f WHERE f.batchId = ? AND NOT EXISTS (SELECT 1 FROM `call` c \
+         WHERE c.batchId = f.batchId AND c.audioName = f.`file`)",
+    ),
+    (
+        "rows that are there twice",
+        "SELECT COUNT(*) FROM (SELECT audioName FROM `call` WHERE batchId = ?1 GROUP BY audioName HAVING COUNT(*) > 1 \
+         UNION ALL SELECT `file` FROM fileDistribution WHERE batchId = ?1 GROUP BY `file` HAVING COUNT(*) > 1 \
+         UNION ALL SELECT audioName FROM lidStatus WHERE batchId = ?1 GROUP BY audioName HAVING COUNT(*) > 1)",
+    ),
+    (
+        "calls whose language, duration, lidDone and lidStatus do not belong together",
+        "SELECT COUNT(*) FROM `call` c JOIN fileDistribution f ON f.batchId = c.batchId AND f.`file` = c.audioName \
+         LEFT JOIN lidStatus l ON l.batchId = c.batchId AND l.audioName = c.audioName \
+         LEFT JOIN `language` g ON g.languageCode = c.lang \
+         WHERE c.batchId = ? AND NOT ( \
+         (c.lang = 'unknown' AND c.languageId IS NULL AND c.audioDuration = 0 AND f.lidDone = 0 AND l.id IS NULL) OR \
+         (c.lang != 'unknown' AND c.languageId IS g.id AND f.lidDone = 1 AND l.`language` = c.lang \
+          AND l.audioDuration = c.audioDuration))",
+    ),
+    (
+        "lidStatus rows without their call",
+        "SELECT COUNT(*) FROM lidStatus l WHERE l.batchId = ? AND NOT EXISTS (SELECT 1 FROM `call` c \
+         WHERE c.batchId = l.batchId AND c.audioName = l.audioName)",
+    ),
+    (
+        "recordings whose own row says something else than their call",
+        "SELECT COUNT(*) FROM cofiRecording r LEFT JOIN `call` c ON c.id = r.callId WHERE r.batchId = ? AND ( \
+         (r.placement = 'stored') <> (c.id IS NOT NULL) OR (r.callId IS NULL) <> (c.id IS NULL) OR \
+         (r.lid = 'done') <> COALESCE(c.lang != 'unknown', 0))",
+    ),
+];
+
+/// A reader at work.
+#[derive(Debug)]
+pub struct Reader {
+    stop: mpsc::Sender<()>,
+    thread: JoinHandle<Result<Seen>>,
+}
+
+/// What a reader has seen by its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// How often it looked.
+    pub looks: u64,
+    /// The most recordings that it saw distributed.
+    pub distributed: i64,
+    /// The most recordings that it saw identified.
+    pub identified: i64,
+}
+
+impl Reader {
+    /// Begins to read about a batch of a corpus.
+    pub fn start(database: &Path, batch: i64, corpus: &Corpus) -> Result<Self> {
+        let (stop, stopped) = mpsc::channel();
+        let langs = corpus.samples.values().map(|sample| (sample.name.clone(), sample.lang));
+        let watch = Watch {
+            database: database.to_owned(),
+            batch,
+            langs: langs.collect(),
+            seen: Seen::default(),
+            wrong: Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let read = move || runtime.block_on(watch.run(&stopped));
+        let thread = thread::Builder::new().name("reader".to_owned()).spawn(read)?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Ends it after one more look; fails if it ever saw a wrong answer, or
+    /// hardly looked at all.
+    pub fn finish(self) -> Result<Seen> {
+        drop(self.stop);
+        let outcome = self.thread.join();
+        let Ok(seen) = outcome else { bail!("the reader panicked") };
+        let seen = seen?;
+        ensure!(seen.looks > 1, "the reader hardly looked: {seen:?}");
+        Ok(seen)
+    }
+}
+
+struct Watch {
+    database: PathBuf,
+    batch: i64,
+    langs: HashMap<String, &'static str>,
+    seen: Seen,
+    wrong: Vec<String>,
+}
+
+impl Watch {
+    async fn run(mut self, stopped: &mpsc::Receiver<()>) -> Result<Seen> {
+        let mut connection =
+            SqliteConnection::connect_with(&reading(&self.database)).await.context("open the database")?;
+        let mut last = false;
+        loop {
+            let begun = Instant::now();
+            self.look(&mut connection).await.context("read the tables")?;
+            ensure!(self.wrong.is_empty(), "the reader saw wrong answers: {}", self.wrong.join("; "));
+            if last {
+                return Ok(self.seen);
+            }
+            let rest = SHORTEST_REST.max(begun.elapsed() * REST_FACTOR);
+            // Asked before the next look, so that the last one sees the end.
+            last = stopped.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected);
+        }
+    }
+
+    async fn look(&mut self, connection: &mut SqliteConnection) -> Result<()> {
+        let mut snapshot = connection.begin().await?;
+        let listing: Vec<(String, String, String, String, f64)> =
+            sqlx::query_as(LISTING).bind(self.batch).fetch_all(&mut *snapshot).await?;
+        let distributed: i64 =
+            sqlx::query_scalar(DISTRIBUTED).bind(self.batch).fetch_one(&mut *snapshot).await?;
+        let identified: i64 =
+            sqlx::query_scalar(IDENTIFIED).bind(self.batch).fetch_one(&mut *snapshot).await?;
+        let summary: (i64, i64, i64) =
+            sqlx::query_as(SUMMARY).bind(self.batch).fetch_one(&mut *snapshot).await?;
+        for (what, select) in NEVER {
+            let count: i64 =
+                sqlx::query_scalar(select).bind(self.batch).fetch_one(&mut *snapshot).await.context(what)?;
+            if count > 0 {
+                self.wrong(format!("{count} {what}"));
+            }
+        }
+        snapshot.rollback().await?;
+        self.judge(&listing, distributed, identified, summary);
+        Ok(())
+    }
+
+    fn judge(
+        &mut self,
+        listing: &[(String, String, String, String, f64)],
+        distributed: i64,
+        identified: i64,
+        (total, pending, complete): (i64, i64, i64),
+    ) {
+        let before = self.seen;
+        if distributed < before.distributed || identified < before.identified {
+            self.wrong(format!(
+                "counts went back: {} distributed and {} identified, then {distributed} and {identified}",
+                before.distributed, before.identified
+            ));
+        }
+        if total != pending + complete || total != distributed || complete != identified {
+            self.wrong(format!(
+                "{total} in all, {pending} pending, {complete} complete, {distributed} distributed, {identified} identified"
+            ));
+        }
+        if i64::try_from(listing.len()).ok() != Some(total) {
+            self.wrong(format!("{} calls listed, {total} counted", listing.len()));
+        }
+        for (name, ip, status, lang, duration) in listing {
+            let known = self.langs.get(name);
+            let right = known.is_some_and(|known| known == lang || lang == "unknown");
+            if !right || status != "Pending" || ip.is_empty() || !duration.is_finite() {
+                self.wrong(format!(
+                    "{name:?} on {ip:?} is {status:?} in {lang:?} of {duration} s, known is {known:?}"
+                ));
+            }
+        }
+        self.seen = Seen { looks: before.looks + 1, distributed, identified };
+    }
+
+    fn wrong(&mut self, answer: String) {
+        if self.wrong.len() < TOLD {
+            self.wrong.push(answer);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! End to end: the built programs as real processes on loopback, ended by the
+//! one audit.
+
+mod normal_flow;
