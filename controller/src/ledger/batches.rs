@@ -93,7 +93,7 @@ async fn with_counts(tx: &mut Transaction, row: &Row) -> Result<BatchRecord, Led
 }
 
 async fn count(tx: &mut Transaction, batch: BatchId, mut counts: Counts) -> Result<Counts, LedgerError> {
-    let select = "SELECT placement, lid, COUNT(*), SUM(size) FROM cofiRecording WHERE batchId = ? \
+    let select = "SELECT placement, lid, COUNT(*), CAST(SUM(size) AS SIGNED) FROM cofiRecording WHERE batchId = ? \
                   GROUP BY placement, lid";
     for row in tx.rows(Statement::named("count_recordings", select).bind(batch.0)).await? {
         let (recordings, bytes) = (row.count(2)?, row.count(3)?);

@@ -52,46 +52,87 @@ pub enum LedgerError {
     /// A statement failed.
     #[error("the database refused a statement")]
     Database(#[source] sqlx::Error),
+    /// The database was never migrated, or by an older version.
+    #[error("the database is not migrated: run `cofi-controller migrate` on it first")]
+    NotMigrated,
+    /// A newer version has migrated the database.
+    #[error("the database was migrated by a newer version of Cofi: install that version here")]
+    NewerSchema,
+    /// The file with the database's password cannot be read.
+    #[error("read the database password from {file}")]
+    PasswordFile {
+        /// The file.
+        file: String,
+        /// The error.
+        source: std::io::Error,
+    },
     /// The schema could not be brought up to date.
     #[error("migrate the database")]
     Migrate(#[source] sqlx::migrate::MigrateError),
 }
 
-/// SQLite's result codes (<https://www.sqlite.org/rescode.html>) in their
-/// primary form.
-mod sqlite_code {
-    pub(super) const BUSY: u32 = 5;
-    pub(super) const LOCKED: u32 = 6;
-    pub(super) const READONLY: u32 = 8;
-    pub(super) const IOERR: u32 = 10;
-    pub(super) const FULL: u32 = 13;
-    pub(super) const CANTOPEN: u32 = 14;
-}
-
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
-        let primary = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .and_then(|code| code.parse::<u32>().ok())
-            .map(|code| code & 0xff);
-        match primary {
-            Some(sqlite_code::BUSY | sqlite_code::LOCKED) => Self::Busy(error),
-            Some(sqlite_code::READONLY | sqlite_code::IOERR | sqlite_code::FULL | sqlite_code::CANTOPEN) => {
-                Self::Unavailable(error)
-            }
-            _ if matches!(
-                error,
-                sqlx::Error::Io(_)
-                    | sqlx::Error::PoolTimedOut
-                    | sqlx::Error::PoolClosed
-                    | sqlx::Error::WorkerCrashed
-            ) =>
-            {
-                Self::Unavailable(error)
-            }
-            _ => Self::Database(error),
+        let away = matches!(
+            error,
+            sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        );
+        match error.as_database_error().map_or(Trouble::Other, trouble) {
+            Trouble::Contention => Self::Busy(error),
+            Trouble::Away => Self::Unavailable(error),
+            Trouble::Other if away => Self::Unavailable(error),
+            Trouble::Other => Self::Database(error),
         }
+    }
+}
+
+/// What kind of trouble a database is in.
+enum Trouble {
+    Contention,
+    Away,
+    Other,
+}
+
+fn trouble(error: &dyn sqlx::error::DatabaseError) -> Trouble {
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return server_trouble(error.number());
+    }
+    let code = error.code().and_then(|code| code.parse::<u32>().ok());
+    code.map_or(Trouble::Other, |code| embedded_trouble(code & 0xff))
+}
+
+/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
+fn embedded_trouble(code: u32) -> Trouble {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const READONLY: u32 = 8;
+    const IOERR: u32 = 10;
+    const FULL: u32 = 13;
+    const CANTOPEN: u32 = 14;
+    match code {
+        BUSY | LOCKED => Trouble::Contention,
+        READONLY | IOERR | FULL | CANTOPEN => Trouble::Away,
+        _ => Trouble::Other,
+    }
+}
+
+/// Error numbers of MySQL (<https://dev.mysql.com/doc/mysql-errors/8.0/en/>)
+/// and MariaDB (<https://mariadb.com/kb/en/mariadb-error-code-reference/>).
+fn server_trouble(number: u16) -> Trouble {
+    match number {
+        // Record changed (MariaDB 11.6), lock wait timeout (rolls back only
+        // the statement: the transaction is run again whole), deadlock.
+        1020 | 1205 | 1213 => Trouble::Contention,
+        // Disk full, too many connections, out of resources, shutdown, table
+        // full, aborted connection, temporary error, read-only, killed.
+        1021 | 1040 | 1041 | 1053 | 1114 | 1152 | 1203 | 1290 | 1297 | 1792 | 1836 | 1927 | 3100 | 3572 => {
+            Trouble::Away
+        }
+        _ => Trouble::Other,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use cofi_proto::{BatchId, Digest};
 
 use super::{
-    Begun, Ledger, LedgerError, ManifestEntry, NewBatch, Width, Widths,
+    Begun, Ledger, LedgerError, ManifestEntry, NameColumn, NameColumns, NewBatch,
     database::Transaction,
     read_transaction,
     sql::{Statement, chunks},
@@ -21,19 +21,21 @@ const NAME_COLUMNS: [(&str, &str, &str); 3] = [
 ];
 
 impl Ledger {
-    /// How wide the columns are that a batch's names go into.
-    pub async fn widths(&self) -> Result<Widths, LedgerError> {
+    /// What the columns hold that a batch's names go into.
+    pub async fn name_columns(&self) -> Result<NameColumns, LedgerError> {
         read_transaction!(self, |tx| {
-            let mut widths = Widths::default();
+            let mut columns = NameColumns::default();
             for (table, name, column) in NAME_COLUMNS {
-                let Some(chars) = tx.width(table, name).await? else { continue };
-                if widths.name.is_none_or(|narrowest| chars < narrowest.chars) {
-                    widths.name = Some(Width { column, chars });
-                }
+                let Some(text) = tx.text_column(table, name).await? else { continue };
+                columns.names.push(NameColumn { column, chars: text.chars, repertoire: text.repertoire });
             }
-            let url = tx.width("call", "audioUrl").await?;
-            widths.url = url.map(|chars| Width { column: "call.audioUrl", chars });
-            Ok(widths)
+            let url = tx.text_column("call", "audioUrl").await?;
+            columns.url = url.map(|text| NameColumn {
+                column: "call.audioUrl",
+                chars: text.chars,
+                repertoire: text.repertoire,
+            });
+            Ok(columns)
         })
     }
 

@@ -170,7 +170,8 @@ async fn retry_some(
     let select = "SELECT agent, r.batchId, ordinal, lidRound + 1, b.candidates FROM cofiRecording r \
                   JOIN cofiBatch b ON b.batchId = r.batchId \
                   WHERE r.batchId = ? AND placement = 'stored' AND lid = 'failed'";
-    let rows = tx.rows(among(Statement::named("failed_lids", select).bind(batch.0), ordinals)).await?;
+    let select = among(Statement::named("failed_lids", select).bind(batch.0), ordinals).push(tx.for_update());
+    let rows = tx.rows(select).await?;
     for row in &rows {
         retried.identifications.push(pending(row)?);
     }

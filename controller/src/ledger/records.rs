@@ -114,22 +114,52 @@ pub struct ManifestEntry {
     pub mtime: i64,
 }
 
-/// How wide the columns are that names go into, in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Width {
-    /// The narrowest column.
-    pub column: &'static str,
-    /// Characters that it holds.
-    pub chars: usize,
+/// Which characters a column can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Repertoire {
+    /// ASCII.
+    Ascii,
+    /// Western European: Windows-1252, which the servers call latin1.
+    Latin1,
+    /// The first 65,536 of Unicode: utf8mb3.
+    BasicPlane,
+    /// All of Unicode.
+    #[default]
+    Unicode,
 }
 
-/// The widths that limit a batch's names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Widths {
-    /// The narrowest of the columns that hold the bare name.
-    pub name: Option<Width>,
-    /// The column that holds endpoint, slash and name.
-    pub url: Option<Width>,
+impl Repertoire {
+    /// Whether it has all characters of a text.
+    #[must_use]
+    pub fn has(self, text: &str) -> bool {
+        match self {
+            Self::Ascii => text.is_ascii(),
+            // Of Windows-1252 the part that needs no table; the rest is refused.
+            Self::Latin1 => text.chars().all(|c| c.is_ascii() || ('\u{a0}'..='\u{ff}').contains(&c)),
+            Self::BasicPlane => text.chars().all(|c| c <= '\u{ffff}'),
+            Self::Unicode => true,
+        }
+    }
+}
+
+/// A column that names go into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameColumn {
+    /// Its table and name.
+    pub column: &'static str,
+    /// Characters that it holds; none if it has no bound.
+    pub chars: Option<usize>,
+    /// Which characters.
+    pub repertoire: Repertoire,
+}
+
+/// The columns that limit a batch's names.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NameColumns {
+    /// Those that hold the bare name.
+    pub names: Vec<NameColumn>,
+    /// The one that holds endpoint, slash and name.
+    pub url: Option<NameColumn>,
 }
 
 /// A recording that waits to be placed.

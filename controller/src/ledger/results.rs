@@ -18,6 +18,7 @@ use super::{
     stored::Event,
     write_transaction,
 };
+use crate::name::name_key;
 
 /// What is read of a recording's row before it is changed.
 struct Current {
@@ -127,7 +128,8 @@ async fn current_rows(
         let select = "SELECT ordinal, placement, lid, lidRound, callId, audioName FROM cofiRecording \
                       WHERE batchId = ? AND ordinal IN ";
         let select = Statement::named("recordings_to_identify", select).bind(batch.0);
-        for row in tx.rows(select.list(chunk.iter().map(|result| result.recording.ordinal))).await? {
+        let select = select.list(chunk.iter().map(|result| result.recording.ordinal)).push(tx.for_update());
+        for row in tx.rows(select).await? {
             let state = Current {
                 placement: row.word(1)?,
                 lid: row.word(2)?,
@@ -177,7 +179,7 @@ async fn language_ids(
         let select = "SELECT languageCode, MIN(id) FROM `language` WHERE languageCode IN ";
         let select = Statement::named("language_ids", select).list(chunk.iter().copied());
         for row in tx.rows(select.push(" GROUP BY languageCode")).await? {
-            ids.insert(row.text(0)?, row.int(1)?);
+            ids.insert(row.text(0)?.trim_end().to_lowercase(), row.int(1)?);
         }
     }
     Ok(ids)
@@ -190,7 +192,7 @@ async fn apply_chunk(
     languages: &HashMap<String, i64>,
     now: i64,
 ) -> Result<(), LedgerError> {
-    let language = |fresh: &Fresh<'_>| languages.get(&fresh.identified.language).copied();
+    let language = |fresh: &Fresh<'_>| languages.get(&fresh.identified.language.to_lowercase()).copied();
     let update = Statement::named("record_identified", "UPDATE cofiRecording SET lid = 'done', lidRound = ")
         .case("ordinal", chunk.iter().map(|fresh| (fresh.ordinal, i64::from(fresh.round))))
         .push(", attempts = 0, code = NULL, reason = NULL, settledAt = ?")
@@ -228,16 +230,18 @@ async fn write_lid_status(
     let select = Statement::named("lid_status_rows", select).bind(batch.0);
     let select = select.list(chunk.iter().map(|fresh| fresh.audio_name.as_str())).push(" GROUP BY audioName");
     let rows = tx.rows(select).await?;
-    let existing: HashMap<String, i64> =
-        rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect::<Result<_, LedgerError>>()?;
+    let existing: HashMap<String, i64> = rows
+        .iter()
+        .map(|row| Ok((name_key(&row.text(0)?), row.int(1)?)))
+        .collect::<Result<_, LedgerError>>()?;
 
     let missing: Vec<&Fresh<'_>> =
-        chunk.iter().filter(|fresh| !existing.contains_key(&fresh.audio_name)).collect();
+        chunk.iter().filter(|fresh| !existing.contains_key(&name_key(&fresh.audio_name))).collect();
     for missing in chunks(&missing) {
         tx.execute(insert_lid_status(batch, missing)).await?;
     }
     for fresh in chunk {
-        let Some(id) = existing.get(&fresh.audio_name) else { continue };
+        let Some(id) = existing.get(&name_key(&fresh.audio_name)) else { continue };
         let update = "UPDATE lidStatus SET `language` = ?, audioDuration = ?, lidProcessingTime = ?, ip = ?, \
                       updatedAt = CURRENT_TIMESTAMP WHERE id = ?";
         let update = Statement::named("update_lid_status", update)

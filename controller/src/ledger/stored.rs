@@ -4,7 +4,7 @@
 //! Cofi's row decides, by compare-and-set: the first verified acknowledgement
 //! of a recording that is not stored yet wins, and only it makes rows.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use cofi_proto::{BatchId, RecordingId};
 
@@ -14,7 +14,7 @@ use super::{
     sql::{Statement, Value, chunks},
     write_transaction,
 };
-use crate::delivery::StoredRecording;
+use crate::{delivery::StoredRecording, name::name_key};
 
 /// What is read of a recording's row before it is changed.
 struct Current {
@@ -181,7 +181,8 @@ async fn current_rows(
         let select = "SELECT ordinal, placement, agent, callId, audioName FROM cofiRecording \
                       WHERE batchId = ? AND ordinal IN ";
         let select = Statement::named("recordings_to_store", select).bind(batch.0);
-        for row in tx.rows(select.list(chunk.iter().map(|stored| stored.recording().ordinal))).await? {
+        let select = select.list(chunk.iter().map(|stored| stored.recording().ordinal)).push(tx.for_update());
+        for row in tx.rows(select).await? {
             let state = Current {
                 placement: row.word(1)?,
                 agent: row.opt_text(2)?,
@@ -216,13 +217,13 @@ async fn record_chunk(
 ) -> Result<(), LedgerError> {
     let calls = if chunk.iter().all(|fresh| fresh.call.is_some()) {
         move_rows(tx, batch, chunk).await?;
-        chunk.iter().filter_map(|fresh| Some((fresh.audio_name.clone(), fresh.call?))).collect()
+        chunk.iter().filter_map(|fresh| Some((name_key(&fresh.audio_name), fresh.call?))).collect()
     } else {
         insert_rows(tx, batch, common, chunk).await?
     };
     let mut by_ordinal = Vec::with_capacity(chunk.len());
     for fresh in chunk {
-        let call = calls.get(&fresh.audio_name).ok_or_else(|| LedgerError::Corrupt {
+        let call = calls.get(&name_key(&fresh.audio_name)).ok_or_else(|| LedgerError::Corrupt {
             column: "call.audioName".to_owned(),
             value: format!("no row for {:?}", fresh.audio_name),
         })?;
@@ -245,7 +246,7 @@ async fn record_chunk(
     tx.guarded("record_stored", update, chunk.len()).await
 }
 
-/// The shared rows of recordings that have none: their `call.id` by name.
+/// The shared rows of recordings that have none: their `call.id` by name key.
 async fn insert_rows(
     tx: &mut Transaction,
     batch: BatchId,
@@ -255,9 +256,8 @@ async fn insert_rows(
     // An earlier service may have written the batch's calls: those are taken
     // over, never doubled.
     let existing = calls_by_name(tx, batch, chunk).await?;
-    let names: HashSet<&str> = existing.keys().map(String::as_str).collect();
     let missing: Vec<&Fresh<'_>> =
-        chunk.iter().filter(|fresh| !names.contains(fresh.audio_name.as_str())).collect();
+        chunk.iter().filter(|fresh| !existing.contains_key(&name_key(&fresh.audio_name))).collect();
     for missing in chunks(&missing) {
         tx.execute(insert_calls(batch, common, missing)).await?;
     }
@@ -282,7 +282,7 @@ async fn calls_by_name(
     let select = "SELECT audioName, id FROM `call` WHERE batchId = ? AND audioName IN ";
     let select = Statement::named("calls_by_name", select).bind(batch.0);
     let rows = tx.rows(select.list(chunk.iter().map(|fresh| fresh.audio_name.as_str()))).await?;
-    rows.iter().map(|row| Ok((row.text(0)?, row.int(1)?))).collect()
+    rows.iter().map(|row| Ok((name_key(&row.text(0)?), row.int(1)?))).collect()
 }
 
 fn insert_calls(batch: BatchId, common: &Common, missing: &[&Fresh<'_>]) -> Statement {

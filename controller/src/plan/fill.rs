@@ -5,10 +5,13 @@ use cofi_proto::BatchId;
 use tokio::sync::mpsc;
 
 use super::{
-    Offender, PlanError, Planned, Planner, invalid, name_key, names,
+    Offender, PlanError, Planned, Planner, invalid, names,
     walk::{self, Found, FoundFile},
 };
-use crate::ledger::{ManifestEntry, NewBatch, Widths};
+use crate::{
+    ledger::{ManifestEntry, NameColumns, NewBatch},
+    name::name_key,
+};
 
 /// Most recordings of a batch.
 const MAX_RECORDINGS: i64 = 1_000_000;
@@ -26,14 +29,14 @@ impl Planner {
         root: Dir,
         skip_known: bool,
     ) -> Result<Planned, PlanError> {
-        let widths = self.ledger.widths().await?;
+        let columns = self.ledger.name_columns().await?;
         let (sender, mut receiver) = mpsc::channel(CHUNKS_AHEAD);
         let walking = tokio::task::spawn_blocking(move || walk::walk(&root, &sender));
         let mut filling = Filling {
             planner: self,
             batch,
             new,
-            widths,
+            columns,
             skip_known,
             next: 0,
             known: 0,
@@ -74,7 +77,7 @@ struct Filling<'a> {
     planner: &'a Planner,
     batch: BatchId,
     new: &'a NewBatch,
-    widths: Widths,
+    columns: NameColumns,
     skip_known: bool,
     next: i64,
     known: u64,
@@ -85,7 +88,8 @@ impl Filling<'_> {
     async fn add(&mut self, files: Vec<FoundFile>) -> Result<(), PlanError> {
         let mut entries = Vec::with_capacity(files.len());
         for file in files {
-            if let Some(reason) = names::objection(&file.audio_name, &self.new.audio_endpoint, self.widths) {
+            if let Some(reason) = names::objection(&file.audio_name, &self.new.audio_endpoint, &self.columns)
+            {
                 let path = file.source_path.escape_debug().to_string();
                 self.refused.add(Offender { path, reason });
                 continue;

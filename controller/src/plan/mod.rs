@@ -10,7 +10,6 @@ use std::{path::PathBuf, sync::Arc};
 use cap_std::{ambient_authority, fs::Dir};
 use cofi_language::{Canonical, LanguageTable};
 use cofi_proto::{BatchId, Digest, clock::Clock};
-pub use names::name_key;
 
 use crate::ledger::{Begun, Ledger, LedgerError, NewBatch};
 

@@ -92,6 +92,9 @@ impl RpcError {
                 | LedgerError::Busy(_)
                 | LedgerError::Unavailable(_)
                 | LedgerError::Database(_)
+                | LedgerError::NotMigrated
+                | LedgerError::NewerSchema
+                | LedgerError::PasswordFile { .. }
                 | LedgerError::Migrate(_) => None,
             },
             Self::Plan(PlanError::BeingPlanned(_))
@@ -116,6 +119,9 @@ fn ledger_code(error: &LedgerError) -> Code {
         LedgerError::Guard { .. }
         | LedgerError::Corrupt { .. }
         | LedgerError::Database(_)
+        | LedgerError::NotMigrated
+        | LedgerError::NewerSchema
+        | LedgerError::PasswordFile { .. }
         | LedgerError::Migrate(_) => Code::Internal,
     }
 }

@@ -1,10 +1,9 @@
-//! The embedded database: connections, transactions, and the translation of
-//! values. The only file of the ledger that knows which database it is.
+//! The embedded database: SQLite in a file of its own.
 
 use std::{path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef,
     migrate::Migrator,
     query::Query,
     sqlite::{
@@ -13,7 +12,7 @@ use sqlx::{
     },
 };
 
-use super::{
+use crate::ledger::{
     LedgerError,
     sql::{Row, Statement, Value},
 };
@@ -33,12 +32,12 @@ const STATEMENT_CACHE: usize = 256;
 /// One writing connection, so that writers queue here instead of failing
 /// there, and a few reading ones, which the writer does not hold up (WAL).
 #[derive(Debug, Clone)]
-pub(super) struct Database {
+pub(in crate::ledger) struct Sqlite3 {
     writer: SqlitePool,
     readers: SqlitePool,
 }
 
-impl Database {
+impl Sqlite3 {
     /// Opens `sqlite:PATH`, makes the file if it is not there, and brings the
     /// schema up to date.
     pub(super) async fn open(url: &str) -> Result<Self, LedgerError> {
@@ -60,81 +59,28 @@ impl Database {
     }
 
     /// Begins a transaction that holds the right to write from the start.
-    pub(super) async fn begin_writing(&self) -> Result<Transaction, LedgerError> {
-        Ok(Transaction(self.writer.begin_with("BEGIN IMMEDIATE").await?))
+    pub(super) async fn begin_writing(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// Begins a transaction that sees one state of the database throughout.
-    pub(super) async fn begin_reading(&self) -> Result<Transaction, LedgerError> {
-        Ok(Transaction(self.readers.begin().await?))
+    pub(super) async fn begin_reading(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
+        Ok(self.readers.begin().await?)
     }
 
-    /// Waits for what is under way and closes the connections.
     pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 }
 
-/// A transaction; rolled back when dropped without a commit.
-#[derive(Debug)]
-pub(super) struct Transaction(sqlx::Transaction<'static, Sqlite>);
-
-impl Transaction {
-    /// Runs a statement and says how many rows it changed.
-    pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, LedgerError> {
-        Ok(query(statement).execute(&mut *self.0).await?.rows_affected())
-    }
-
-    /// Runs an insert and says which id the row got.
-    pub(super) async fn insert(&mut self, statement: Statement) -> Result<i64, LedgerError> {
-        Ok(query(statement).execute(&mut *self.0).await?.last_insert_rowid())
-    }
-
-    /// Runs a statement that must change `expected` rows.
-    pub(super) async fn guarded(
-        &mut self,
-        name: &'static str,
-        statement: Statement,
-        expected: usize,
-    ) -> Result<(), LedgerError> {
-        let changed = self.execute(statement).await?;
-        let expected = u64::try_from(expected).unwrap_or(u64::MAX);
-        if changed == expected {
-            Ok(())
-        } else {
-            Err(LedgerError::Guard { statement: name, changed, expected })
-        }
-    }
-
-    /// All rows of a query.
-    pub(super) async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, LedgerError> {
-        query(statement).fetch_all(&mut *self.0).await?.iter().map(row).collect()
-    }
-
-    /// The row of a query that has at most one.
-    pub(super) async fn row(&mut self, statement: Statement) -> Result<Option<Row>, LedgerError> {
-        query(statement).fetch_optional(&mut *self.0).await?.as_ref().map(row).transpose()
-    }
-
-    pub(super) async fn commit(self) -> Result<(), LedgerError> {
-        Ok(self.0.commit().await?)
-    }
-
-    /// Declared width in characters of a text column; none if it has no bound.
-    pub(super) async fn width(&mut self, table: &str, column: &str) -> Result<Option<usize>, LedgerError> {
-        let statement = Statement::named("width", "SELECT type FROM pragma_table_info(?) WHERE name = ?")
-            .bind(table)
-            .bind(column);
-        let declared = self.row(statement).await?.map(|row| row.text(0)).transpose()?;
-        Ok(declared.and_then(|declared| {
-            let (_, width) = declared.strip_suffix(')')?.split_once('(')?;
-            width.trim().parse().ok()
-        }))
-    }
+/// Declared width in characters of a text column; none if it has no bound.
+pub(super) fn width_of(declared: &str) -> Option<usize> {
+    let (_, width) = declared.strip_suffix(')')?.split_once('(')?;
+    width.trim().parse().ok()
 }
 
-fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
+pub(super) fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
     let Statement { text, values } = statement;
     values.into_iter().fold(sqlx::query(AssertSqlSafe(text)), |query, value| match value {
         Value::Null => query.bind(None::<i64>),
@@ -145,7 +91,7 @@ fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
     })
 }
 
-fn row(row: &SqliteRow) -> Result<Row, LedgerError> {
+pub(super) fn row(row: &SqliteRow) -> Result<Row, LedgerError> {
     (0..row.len()).map(|column| value(row, column)).collect::<Result<_, _>>().map(Row)
 }
 

@@ -1,0 +1,179 @@
+//! The databases: connections, transactions, and the translation of values.
+//! The only folder of the ledger that knows which database it is; what differs
+//! between them is here, and everything above is written once.
+
+mod mysql;
+mod sqlite;
+
+use mysql::MySqlServer;
+use sqlite::Sqlite3;
+
+use super::{
+    LedgerError, Repertoire,
+    sql::{Row, Statement},
+};
+
+/// One of the databases.
+#[derive(Debug, Clone)]
+pub(super) enum Database {
+    Sqlite(Sqlite3),
+    MySql(MySqlServer),
+}
+
+impl Database {
+    /// Opens the database that `url` names. The embedded one is brought up to
+    /// date, a server must be.
+    pub(super) async fn open(url: &str) -> Result<Self, LedgerError> {
+        if url.starts_with("sqlite:") {
+            Ok(Self::Sqlite(Sqlite3::open(url).await?))
+        } else {
+            Ok(Self::MySql(MySqlServer::open(url).await?))
+        }
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) async fn begin_writing(&self) -> Result<Transaction, LedgerError> {
+        Ok(match self {
+            Self::Sqlite(database) => Transaction::Sqlite(database.begin_writing().await?),
+            Self::MySql(database) => Transaction::MySql(database.begin_writing().await?),
+        })
+    }
+
+    /// Begins a transaction that sees one state of the database throughout.
+    pub(super) async fn begin_reading(&self) -> Result<Transaction, LedgerError> {
+        Ok(match self {
+            Self::Sqlite(database) => Transaction::Sqlite(database.begin_reading().await?),
+            Self::MySql(database) => Transaction::MySql(database.begin_reading().await?),
+        })
+    }
+
+    /// Waits for what is under way and closes the connections.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(database) => database.close().await,
+            Self::MySql(database) => database.close().await,
+        }
+    }
+}
+
+/// A transaction; rolled back when dropped without a commit.
+#[derive(Debug)]
+pub(super) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    MySql(sqlx::Transaction<'static, sqlx::MySql>),
+}
+
+/// What a text column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TextColumn {
+    /// Characters; none if it has no bound.
+    pub(super) chars: Option<usize>,
+    /// Which characters.
+    pub(super) repertoire: Repertoire,
+}
+
+impl Transaction {
+    /// Runs a statement and says how many rows it found to change.
+    pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, LedgerError> {
+        Ok(match self {
+            Self::Sqlite(tx) => sqlite::query(statement).execute(&mut **tx).await?.rows_affected(),
+            Self::MySql(tx) => mysql::query(statement).execute(&mut **tx).await?.rows_affected(),
+        })
+    }
+
+    /// Runs an insert and says which id the row got.
+    pub(super) async fn insert(&mut self, statement: Statement) -> Result<i64, LedgerError> {
+        match self {
+            Self::Sqlite(tx) => Ok(sqlite::query(statement).execute(&mut **tx).await?.last_insert_rowid()),
+            Self::MySql(tx) => {
+                let id = mysql::query(statement).execute(&mut **tx).await?.last_insert_id();
+                i64::try_from(id)
+                    .map_err(|_| LedgerError::Corrupt { column: "id".to_owned(), value: id.to_string() })
+            }
+        }
+    }
+
+    /// Runs a statement that must change `expected` rows.
+    pub(super) async fn guarded(
+        &mut self,
+        name: &'static str,
+        statement: Statement,
+        expected: usize,
+    ) -> Result<(), LedgerError> {
+        let changed = self.execute(statement).await?;
+        let expected = u64::try_from(expected).unwrap_or(u64::MAX);
+        if changed == expected {
+            Ok(())
+        } else {
+            Err(LedgerError::Guard { statement: name, changed, expected })
+        }
+    }
+
+    /// All rows of a query.
+    pub(super) async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, LedgerError> {
+        match self {
+            Self::Sqlite(tx) => {
+                sqlite::query(statement).fetch_all(&mut **tx).await?.iter().map(sqlite::row).collect()
+            }
+            Self::MySql(tx) => {
+                mysql::query(statement).fetch_all(&mut **tx).await?.iter().map(mysql::row).collect()
+            }
+        }
+    }
+
+    /// The row of a query that has at most one.
+    pub(super) async fn row(&mut self, statement: Statement) -> Result<Option<Row>, LedgerError> {
+        match self {
+            Self::Sqlite(tx) => sqlite::query(statement)
+                .fetch_optional(&mut **tx)
+                .await?
+                .as_ref()
+                .map(sqlite::row)
+                .transpose(),
+            Self::MySql(tx) => {
+                mysql::query(statement).fetch_optional(&mut **tx).await?.as_ref().map(mysql::row).transpose()
+            }
+        }
+    }
+
+    pub(super) async fn commit(self) -> Result<(), LedgerError> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::MySql(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// What ends a SELECT of rows that are about to be changed. SQLite needs
+    /// nothing: its writing transactions run one after another.
+    pub(super) fn for_update(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::MySql(_) => " FOR UPDATE",
+        }
+    }
+
+    /// What a text column is declared to hold.
+    pub(super) async fn text_column(
+        &mut self,
+        table: &str,
+        column: &str,
+    ) -> Result<Option<TextColumn>, LedgerError> {
+        match self {
+            Self::Sqlite(_) => {
+                let select =
+                    Statement::named("width", "SELECT type FROM pragma_table_info(?) WHERE name = ?");
+                let row = self.row(select.bind(table).bind(column)).await?;
+                let declared = row.map(|row| row.text(0)).transpose()?;
+                Ok(declared.map(|declared| TextColumn {
+                    chars: sqlite::width_of(&declared),
+                    repertoire: Repertoire::Unicode,
+                }))
+            }
+            Self::MySql(_) => {
+                let row = self.row(mysql::text_column(table, column)).await?;
+                row.as_ref().map(mysql::declared).transpose()
+            }
+        }
+    }
+}
