@@ -171,12 +171,18 @@ JOIN recording r ON r.batch = j.value ->> 0 AND r.ordinal = j.value ->> 1";
         self.standing_rows(SQL, json(recordings.iter().map(|id| (id.batch.0, id.ordinal)))?).await
     }
 
-    /// All recordings of a batch that have their places.
-    pub(crate) async fn placed_of(&self, batch: BatchId) -> Result<Vec<Standing>, JournalError> {
+    /// Recordings of a batch after `cursor` that have their places, in order.
+    pub(crate) async fn placed_of(
+        &self,
+        batch: BatchId,
+        cursor: Option<RecordingId>,
+        most: usize,
+    ) -> Result<Vec<Standing>, JournalError> {
         const SQL: &str = "-- placed_of
-SELECT r.batch, r.ordinal, r.audio_name, r.digest FROM recording r
-WHERE r.batch = ?1 ->> 0 AND r.incoming IS NULL";
-        self.standing_rows(SQL, json([batch.0])?).await
+SELECT batch, ordinal, audio_name, digest FROM recording
+WHERE batch = ?1 ->> 0 AND ordinal > ?1 ->> 1 AND incoming IS NULL ORDER BY ordinal LIMIT ?1 ->> 2";
+        let after = cursor.map_or(i64::MIN, |id| id.ordinal);
+        self.standing_rows(SQL, json([batch.0, after, limit(most)])?).await
     }
 
     /// Batches of which something is held.

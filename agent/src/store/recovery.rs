@@ -9,7 +9,7 @@
 //! | in its place | none | row dropped, a person is told |
 //! | none | in `recordings/` | left alone, a person is told |
 
-use std::{collections::HashSet, io};
+use std::io;
 
 use cap_std::fs::Dir;
 use cofi_proto::{BatchId, RecordingId, receive::RefusalCode};
@@ -22,6 +22,9 @@ use super::{
     placing::{Place, Placing},
 };
 use crate::journal::{Change, Journal, Unplaced};
+
+/// Rows that are looked at together.
+const PAGE: usize = 1_000;
 
 /// What was found at a start.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -119,36 +122,46 @@ fn clear_incoming(layout: &Layout) -> Result<usize, StoreError> {
     clear().map_err(|source| StoreError::Io { doing: "clear", what: "incoming".to_owned(), source })
 }
 
-/// Compares the rows of each batch with the names in its folder; one batch at
-/// a time, so that memory does not grow with the store.
+/// Looks for the file of each row, page by page, so that memory does not grow
+/// with the store.
 async fn drop_missing(
     layout: &Layout,
     journal: &Journal,
     recovered: &mut Recovered,
 ) -> Result<(), StoreError> {
     for batch in journal.batches().await? {
-        let mut names = names_in(layout, batch).map_err(|source| StoreError::Io {
-            doing: "read the folder of batch",
-            what: batch.to_string(),
-            source,
-        })?;
-        let placed = journal.placed_of(batch).await?;
-        let missing: Vec<RecordingId> =
-            placed.iter().filter(|row| !names.remove(&row.audio_name)).map(|row| row.recording).collect();
+        let (mut present, mut missing, mut cursor) = (0, Vec::new(), None);
+        let folder = layout.open_batch(batch).map_err(|source| reading(batch, source))?;
+        loop {
+            let page = journal.placed_of(batch, cursor, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            cursor = Some(last.recording);
+            for row in page {
+                let there = folder.as_ref().map_or(Ok(false), |folder| has_file(folder, &row.audio_name));
+                if there.map_err(|source| reading(batch, source))? {
+                    present += 1;
+                } else {
+                    missing.push(row.recording);
+                }
+            }
+        }
         if !missing.is_empty() {
             tracing::error!(%batch, count = missing.len(), "recordings that were held are gone");
         }
-        if !names.is_empty() {
-            tracing::warn!(%batch, count = names.len(), "files that the journal does not know");
+        let files = folder.map_or(Ok(0), |folder| Ok(folder.entries()?.count()));
+        let unknown = files.map_err(|source| reading(batch, source))?.saturating_sub(present);
+        if unknown > 0 {
+            tracing::warn!(%batch, count = unknown, "files that the journal does not know");
         }
         recovered.dropped += missing.len();
-        recovered.unknown += names.len();
-        journal.commit(Change::Forgotten(missing)).await?;
+        recovered.unknown += unknown;
+        for gone in missing.chunks(PAGE) {
+            journal.commit(Change::Forgotten(gone.to_vec())).await?;
+        }
     }
     Ok(())
 }
 
-fn names_in(layout: &Layout, batch: BatchId) -> io::Result<HashSet<String>> {
-    let Some(folder) = layout.open_batch(batch)? else { return Ok(HashSet::new()) };
-    folder.entries()?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+fn reading(batch: BatchId, source: io::Error) -> StoreError {
+    StoreError::Io { doing: "read the folder of batch", what: batch.to_string(), source }
 }
