@@ -15,6 +15,8 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::DatabaseUrl;
+
 /// Places batches of call recordings on GPU machines and keeps the record of
 /// every step.
 #[derive(Debug, Parser)]
@@ -26,14 +28,31 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct Arguments {
     /// TOML file with any of the keys below.
-    #[arg(long, env = "COFI_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "COFI_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print the effective configuration and exit.
     #[arg(long)]
     pub check_config: bool,
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// The keys.
     #[command(flatten)]
     pub keys: Keys,
+}
+
+/// What the controller's program does beside serving.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub enum Command {
+    /// Prepare a MySQL or MariaDB database: add Cofi's tables, the view and two indexes, change nothing that is there.
+    Migrate {
+        /// Print what would be done, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Leave the indexes on the shared tables out.
+        #[arg(long)]
+        no_add_indexes: bool,
+    },
 }
 
 /// The keys that may be given, each of them by file, environment or flag.
@@ -44,10 +63,18 @@ pub struct Keys {
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<PathBuf>,
-    /// Database: sqlite:PATH [default: `sqlite:STATE_DIR/cofi.sqlite`].
-    #[arg(long, value_name = "URL")]
+    /// Database: sqlite:PATH or <mysql://USER@HOST/DATABASE> [default: `sqlite:STATE_DIR/cofi.sqlite`].
+    #[arg(long, global = true, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
+    /// File with the password for the database [default: none, or `COFI_DATABASE_PASSWORD` in the environment].
+    #[arg(long, global = true, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_password_file: Option<PathBuf>,
+    /// The password itself: only from the environment, where no other process reads it.
+    #[arg(skip)]
+    #[serde(skip_serializing)]
+    pub database_password: Option<String>,
     /// Where operators are answered [default: 127.0.0.1:7400].
     #[arg(long, value_name = "ADDRESS:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,8 +117,8 @@ pub enum LogFormat {
 pub struct Config {
     /// Folder for state.
     pub state_dir: PathBuf,
-    /// `sqlite:PATH`.
-    pub database_url: String,
+    /// Where the database is, and how to get in.
+    pub database: DatabaseUrl,
     /// Where operators are answered; on loopback.
     pub control_listen: SocketAddr,
     /// Where agents are answered; on loopback.
@@ -147,13 +174,7 @@ impl TryFrom<Keys> for Config {
         let database_url = keys
             .database_url
             .unwrap_or_else(|| format!("sqlite:{}", state_dir.join("cofi.sqlite").display()));
-        if !database_url.starts_with("sqlite:") {
-            return Err(ConfigError::Invalid {
-                key: "database_url",
-                value: database_url,
-                expected: "sqlite:PATH".to_owned(),
-            });
-        }
+        let database = database(database_url, keys.database_password_file, keys.database_password)?;
         let roots = keys.allowed_roots.unwrap_or_else(|| vec![PathBuf::from("/")]);
         let aliases = keys.language_aliases.unwrap_or_default();
         let languages = LanguageTable::new(aliases).map_err(|error| ConfigError::Invalid {
@@ -163,7 +184,7 @@ impl TryFrom<Keys> for Config {
         })?;
         Ok(Self {
             state_dir,
-            database_url,
+            database,
             control_listen: loopback("control_listen", keys.control_listen, "127.0.0.1:7400")?,
             agent_listen: loopback("agent_listen", keys.agent_listen, "127.0.0.1:7401")?,
             allowed_roots: roots.iter().map(|path| root(path)).collect::<Result<_, _>>()?,
@@ -172,6 +193,39 @@ impl TryFrom<Keys> for Config {
             log_format: keys.log_format.unwrap_or_default(),
         })
     }
+}
+
+/// A database's URL has no password in it: it would stand in process lists and
+/// logs.
+fn database(
+    url: String,
+    file: Option<PathBuf>,
+    password: Option<String>,
+) -> Result<DatabaseUrl, ConfigError> {
+    let schemes = ["sqlite:", "mysql://", "mariadb://"];
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
+    let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    if has_password || !schemes.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(ConfigError::Invalid {
+            key: "database_url",
+            value: if has_password { "(a URL with a password)".to_owned() } else { url },
+            expected: "sqlite:PATH or mysql://USER@HOST:PORT/DATABASE; the password goes into the file that \
+                       database_password_file names, or into COFI_DATABASE_PASSWORD"
+                .to_owned(),
+        });
+    }
+    let password = match file {
+        None => password,
+        Some(file) => {
+            let read = std::fs::read_to_string(&file).map_err(|error| ConfigError::Invalid {
+                key: "database_password_file",
+                value: file.display().to_string(),
+                expected: format!("a file that can be read ({error})"),
+            })?;
+            Some(read.trim_end_matches(['\r', '\n']).to_owned())
+        }
+    };
+    Ok(DatabaseUrl { url, password })
 }
 
 /// Nothing but loopback until connections are encrypted and callers known.

@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod health;
 pub mod lane;
 pub mod ledger;
+pub mod migrate;
 pub mod name;
 pub mod plan;
 pub mod progress;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use cofi_controller::{
-    config::{Arguments, Config, ConfigError},
+    commit::error_chain,
+    config::{Arguments, Command, Config, ConfigError},
+    migrate::run_migration,
     run::{Listeners, run},
     telemetry,
 };
@@ -21,7 +23,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match configure(&arguments) {
         Ok(None) => ExitCode::SUCCESS,
-        Ok(Some(config)) => serve(config),
+        Ok(Some(config)) => match arguments.command {
+            None => serve(config),
+            Some(Command::Migrate { dry_run, no_add_indexes }) => migrate(&config, dry_run, !no_add_indexes),
+        },
         Err(error) => {
             eprintln!("cofi-controller: {error}");
             ExitCode::from(WRONG_CONFIGURATION)
@@ -38,6 +43,17 @@ fn configure(arguments: &Arguments) -> Result<Option<Config>, ConfigError> {
     }
     telemetry::init(&config.log, config.log_format)?;
     Ok(Some(config))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn migrate(config: &Config, dry_run: bool, add_indexes: bool) -> ExitCode {
+    match run_migration(config, dry_run, add_indexes).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cofi-controller: {}", error_chain(&error));
+            ExitCode::from(FAILED)
+        }
+    }
 }
 
 #[tokio::main]

@@ -54,9 +54,9 @@ impl Listeners {
 /// Runs the controller until `stop` is cancelled, or something fails that it
 /// cannot go on without.
 pub async fn run(config: Config, listeners: Listeners, stop: CancellationToken) -> anyhow::Result<()> {
-    let ledger = Ledger::open(&config.database_url)
+    let ledger = Ledger::open(config.database.clone())
         .await
-        .with_context(|| format!("open the database {}", config.database_url))?;
+        .with_context(|| format!("open the database {}", config.database.url))?;
     let outcome = serve(config, listeners, ledger.clone(), stop).await;
     ledger.close().await;
     outcome
@@ -127,7 +127,7 @@ async fn serve(
         generation,
         control = %config.control_listen,
         agents = %config.agent_listen,
-        database = config.database_url,
+        database = config.database.url,
         "controller is up"
     );
     parts.spawn(part("control", serve_control(listeners.control, services.clone(), end.clone())));

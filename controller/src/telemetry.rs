@@ -1,5 +1,7 @@
 //! Where log lines go: to standard error, as text or JSON.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, LogFormat};
@@ -11,7 +13,10 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), ConfigError> {
         value: filter.to_owned(),
         expected: format!("a filter such as \"info\" or \"cofi_controller=debug\" ({error})"),
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second set-up in one process, as tests do it, keeps the first.
     match format {
         LogFormat::Text => builder.try_init().ok(),

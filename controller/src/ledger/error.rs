@@ -2,6 +2,8 @@
 
 use cofi_proto::{AgentName, BatchId};
 
+use super::Finding;
+
 /// Why the ledger did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -58,17 +60,17 @@ pub enum LedgerError {
     /// A newer version has migrated the database.
     #[error("the database was migrated by a newer version of Cofi: install that version here")]
     NewerSchema,
-    /// The file with the database's password cannot be read.
-    #[error("read the database password from {file}")]
-    PasswordFile {
-        /// The file.
-        file: String,
-        /// The error.
-        source: std::io::Error,
-    },
+    /// The shared tables are not what Cofi needs.
+    #[error("the database cannot be used as it is:\n{}", list(.0))]
+    Unfit(Vec<Finding>),
     /// The schema could not be brought up to date.
     #[error("migrate the database")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+}
+
+fn list(findings: &[Finding]) -> String {
+    let lines: Vec<String> = findings.iter().map(|finding| format!("  {finding}")).collect();
+    lines.join("\n")
 }
 
 impl From<sqlx::Error> for LedgerError {

@@ -14,6 +14,7 @@ mod meta;
 mod recordings;
 mod records;
 mod results;
+mod schema;
 mod settle;
 mod sql;
 mod stored;
@@ -21,8 +22,10 @@ mod stored;
 use std::time::Duration;
 
 use database::Database;
+pub use database::DatabaseUrl;
 pub use error::LedgerError;
 pub use records::*;
+pub use schema::{Finding, MigrationPlan, Step, migrate, plan_migration};
 
 /// Times a transaction is run when others hold the database.
 const ATTEMPTS: u32 = 8;
@@ -37,9 +40,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the database that `url` names and brings its schema up to date.
-    pub async fn open(url: &str) -> Result<Self, LedgerError> {
-        Ok(Self { database: Database::open(url).await? })
+    /// Opens a database. The embedded one is brought up to date; one on a
+    /// server must have been migrated.
+    pub async fn open(url: impl Into<DatabaseUrl>) -> Result<Self, LedgerError> {
+        let database = Database::connect(&url.into()).await?;
+        if database.is_server() {
+            schema::assert_ready(&mut database.begin_writing().await?).await?;
+        }
+        Ok(Self { database })
     }
 
     /// Waits for what is under way and closes the database.

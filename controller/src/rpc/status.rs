@@ -94,7 +94,7 @@ impl RpcError {
                 | LedgerError::Database(_)
                 | LedgerError::NotMigrated
                 | LedgerError::NewerSchema
-                | LedgerError::PasswordFile { .. }
+                | LedgerError::Unfit(_)
                 | LedgerError::Migrate(_) => None,
             },
             Self::Plan(PlanError::BeingPlanned(_))
@@ -121,7 +121,7 @@ fn ledger_code(error: &LedgerError) -> Code {
         | LedgerError::Database(_)
         | LedgerError::NotMigrated
         | LedgerError::NewerSchema
-        | LedgerError::PasswordFile { .. }
+        | LedgerError::Unfit(_)
         | LedgerError::Migrate(_) => Code::Internal,
     }
 }

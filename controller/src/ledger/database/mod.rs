@@ -5,7 +5,10 @@
 mod mysql;
 mod sqlite;
 
+use std::fmt;
+
 use mysql::MySqlServer;
+pub(super) use mysql::{mysql_connection, mysql_migrations};
 use sqlite::Sqlite3;
 
 use super::{
@@ -20,14 +23,46 @@ pub(super) enum Database {
     MySql(MySqlServer),
 }
 
+/// Where the lists of applied migrations are kept.
+const MIGRATIONS_TABLE: &str = "cofiMigration";
+
+/// Where a database is, and how to get in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    /// `sqlite:PATH`, or `mysql://USER@HOST:PORT/DATABASE`, without a password.
+    pub url: String,
+    /// The password, if one is needed.
+    pub password: Option<String>,
+}
+
+impl From<&str> for DatabaseUrl {
+    fn from(url: &str) -> Self {
+        Self { url: url.to_owned(), password: None }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DatabaseUrl").field(&self.url).finish()
+    }
+}
+
 impl Database {
-    /// Opens the database that `url` names. The embedded one is brought up to
-    /// date, a server must be.
-    pub(super) async fn open(url: &str) -> Result<Self, LedgerError> {
-        if url.starts_with("sqlite:") {
-            Ok(Self::Sqlite(Sqlite3::open(url).await?))
+    /// Connects to the database that `url` names. The embedded one is made and
+    /// brought up to date if need be.
+    pub(super) async fn connect(url: &DatabaseUrl) -> Result<Self, LedgerError> {
+        if url.url.starts_with("sqlite:") {
+            Ok(Self::Sqlite(Sqlite3::open(&url.url).await?))
         } else {
-            Ok(Self::MySql(MySqlServer::open(url).await?))
+            Ok(Self::MySql(MySqlServer::connect(url).await?))
+        }
+    }
+
+    /// Whether somebody else looks after the schema.
+    pub(super) fn is_server(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::MySql(_) => true,
         }
     }
 

@@ -1,6 +1,6 @@
 //! MySQL and MariaDB, whose shared tables were there before Cofi.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Executor, MySql, MySqlConnection, MySqlPool, Row as _,
@@ -10,14 +10,18 @@ use sqlx::{
     query::Query,
 };
 
-use super::TextColumn;
+use super::{DatabaseUrl, MIGRATIONS_TABLE, TextColumn};
 use crate::ledger::{
     LedgerError, Repertoire,
     sql::{Row, Statement, Value},
 };
 
 /// Cofi's own tables; the shared ones are there, or made by `migrate`.
-pub(in crate::ledger) static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/mysql");
+pub(in crate::ledger) fn mysql_migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("../migrations/mysql");
+    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrations
+}
 
 /// Transactions that write at a time: recording, applying, planning, and the
 /// small things.
@@ -45,32 +49,12 @@ pub(in crate::ledger) struct MySqlServer {
 }
 
 impl MySqlServer {
-    /// Connects and looks whether the database is ready to be served from.
-    pub(super) async fn open(url: &str) -> Result<Self, LedgerError> {
+    /// Connects.
+    pub(super) async fn connect(url: &DatabaseUrl) -> Result<Self, LedgerError> {
         let options = options(url)?;
         let writers = pool(WRITERS, WRITER).connect_with(options.clone()).await?;
         let readers = pool(READERS, READER).connect_with(options).await?;
-        let server = Self { writers, readers };
-        server.assert_migrated().await?;
-        Ok(server)
-    }
-
-    /// A database that was not migrated, or by a newer version, is refused.
-    async fn assert_migrated(&self) -> Result<(), LedgerError> {
-        let select = "SELECT version FROM _sqlx_migrations WHERE success = TRUE ORDER BY version";
-        let applied: Vec<i64> = match sqlx::query_scalar(select).fetch_all(&self.writers).await {
-            Ok(applied) => applied,
-            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42S02") => Vec::new(),
-            Err(error) => return Err(error.into()),
-        };
-        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-        if applied.iter().any(|version| !known.contains(version)) {
-            return Err(LedgerError::NewerSchema);
-        }
-        if applied.len() < known.len() {
-            return Err(LedgerError::NotMigrated);
-        }
-        Ok(())
+        Ok(Self { writers, readers })
     }
 
     pub(super) async fn begin_writing(&self) -> Result<Transaction<'static, MySql>, LedgerError> {
@@ -88,7 +72,7 @@ impl MySqlServer {
 }
 
 /// One connection, for `migrate`.
-pub(in crate::ledger) async fn connect(url: &str) -> Result<MySqlConnection, LedgerError> {
+pub(in crate::ledger) async fn mysql_connection(url: &DatabaseUrl) -> Result<MySqlConnection, LedgerError> {
     let mut connection = options(url)?.connect().await?;
     connection.execute(SESSION).await?;
     Ok(connection)
@@ -105,11 +89,9 @@ fn pool(connections: u32, isolation: &'static str) -> MySqlPoolOptions {
     )
 }
 
-/// Reads a URL. Off loopback the server's certificate is verified. The
-/// password is not in the URL: it comes from a file or from the environment.
-fn options(url: &str) -> Result<MySqlConnectOptions, LedgerError> {
-    let url = url.replacen("mariadb:", "mysql:", 1);
-    let mut options: MySqlConnectOptions = url.parse()?;
+/// Off loopback the server's certificate is verified.
+fn options(url: &DatabaseUrl) -> Result<MySqlConnectOptions, LedgerError> {
+    let mut options: MySqlConnectOptions = url.url.replacen("mariadb:", "mysql:", 1).parse()?;
     options = options
         .charset("utf8mb4")
         .timezone(None)
@@ -118,27 +100,13 @@ fn options(url: &str) -> Result<MySqlConnectOptions, LedgerError> {
         .statement_cache_capacity(STATEMENT_CACHE);
     let near =
         options.get_socket().is_some() || matches!(options.get_host(), "localhost" | "127.0.0.1" | "::1");
-    if !near && !matches!(options.get_ssl_mode(), MySqlSslMode::VerifyIdentity) {
+    if !near {
         options = options.ssl_mode(MySqlSslMode::VerifyIdentity);
     }
-    if let Some(password) = password()? {
-        options = options.password(&password);
+    if let Some(password) = &url.password {
+        options = options.password(password);
     }
     Ok(options)
-}
-
-/// Environment variable with the password.
-const PASSWORD: &str = "COFI_DATABASE_PASSWORD";
-/// Environment variable with the path of a file with the password.
-const PASSWORD_FILE: &str = "COFI_DATABASE_PASSWORD_FILE";
-
-fn password() -> Result<Option<String>, LedgerError> {
-    if let Some(file) = std::env::var_os(PASSWORD_FILE).map(PathBuf::from) {
-        let password = std::fs::read_to_string(&file)
-            .map_err(|source| LedgerError::PasswordFile { file: file.display().to_string(), source })?;
-        return Ok(Some(password.trim_end_matches(['\r', '\n']).to_owned()));
-    }
-    Ok(std::env::var(PASSWORD).ok())
 }
 
 pub(super) fn query(statement: Statement) -> Query<'static, MySql, MySqlArguments> {

@@ -12,12 +12,17 @@ use sqlx::{
     },
 };
 
+use super::MIGRATIONS_TABLE;
 use crate::ledger::{
     LedgerError,
     sql::{Row, Statement, Value},
 };
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("../migrations/sqlite");
+    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrations
+}
 
 /// How long a connection waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,7 +57,7 @@ impl Sqlite3 {
             std::fs::create_dir_all(folder).map_err(sqlx::Error::Io)?;
         }
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        MIGRATIONS.run(&writer).await.map_err(LedgerError::Migrate)?;
+        migrations().run(&writer).await.map_err(LedgerError::Migrate)?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers })
