@@ -57,7 +57,7 @@ impl Ledger {
     /// Cancels what is not placed yet: how many recordings that were.
     pub async fn cancel_batch(&self, batch: BatchId, now: i64) -> Result<u64, LedgerError> {
         write_transaction!(self, |tx| {
-            read_batch(tx, batch).await?;
+            must_be_published(tx, batch).await?;
             let flag = "UPDATE cofiBatch SET cancelled = 1, resting = 0 WHERE batchId = ?";
             tx.guarded("flag_cancelled", Statement::named("flag_cancelled", flag).bind(batch.0), 1).await?;
             let cancel = "UPDATE cofiRecording SET placement = 'cancelled', settledAt = ? \
@@ -65,6 +65,13 @@ impl Ledger {
             tx.execute(Statement::named("cancel_planned", cancel).bind(now).bind(batch.0)).await
         })
     }
+}
+
+/// Looks whether a batch is there, without counting its recordings.
+pub(super) async fn must_be_published(tx: &mut Transaction, batch: BatchId) -> Result<(), LedgerError> {
+    let select = "SELECT batchId FROM cofiBatch WHERE batchId = ? AND planned = 1";
+    let row = tx.row(Statement::named("must_be_published", select).bind(batch.0)).await?;
+    row.map(|_| ()).ok_or(LedgerError::NoSuchBatch(batch))
 }
 
 pub(super) async fn read_batch(tx: &mut Transaction, batch: BatchId) -> Result<BatchRecord, LedgerError> {

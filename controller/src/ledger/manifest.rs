@@ -158,7 +158,7 @@ impl Ledger {
         })
     }
 
-    /// Removes a batch that was not published, with all of its manifest.
+    /// Removes a batch with all of its manifest, unless it was published.
     pub async fn discard_batch(&self, batch: BatchId) -> Result<(), LedgerError> {
         write_transaction!(self, |tx| { discard(tx, batch.0).await })
     }
@@ -216,9 +216,14 @@ fn insert_entries(batch: BatchId, entries: &[&ManifestEntry]) -> Statement {
 }
 
 async fn discard(tx: &mut Transaction, batch: i64) -> Result<(), LedgerError> {
+    // This row says whether there is anything to discard: who planned the
+    // batch may not have heard that its publication was committed.
+    let ours = "DELETE FROM cofiBatch WHERE batchId = ? AND planned = 0";
+    if tx.execute(Statement::named("discard_cofi_batch", ours).bind(batch)).await? == 0 {
+        return Ok(());
+    }
     for (name, text) in [
         ("discard_manifest", "DELETE FROM cofiRecording WHERE batchId = ?"),
-        ("discard_cofi_batch", "DELETE FROM cofiBatch WHERE batchId = ? AND planned = 0"),
         ("discard_batch", "DELETE FROM batchStatus WHERE id = ?"),
     ] {
         tx.execute(Statement::named(name, text).bind(batch)).await?;

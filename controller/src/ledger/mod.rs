@@ -11,6 +11,7 @@ mod database;
 mod error;
 mod manifest;
 mod meta;
+mod placed;
 mod recordings;
 mod records;
 mod results;

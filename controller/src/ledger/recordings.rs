@@ -37,7 +37,7 @@ impl Ledger {
         limit: i64,
     ) -> Result<Vec<RecordingRecord>, LedgerError> {
         read_transaction!(self, |tx| {
-            batches::read_batch(tx, batch).await?;
+            batches::must_be_published(tx, batch).await?;
             let select = format!(
                 "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.placement, r.lid, r.agent, r.callId, \
                  r.digest, r.attempts, r.code, r.reason, c.lang, c.audioDuration FROM cofiRecording r \
@@ -106,7 +106,7 @@ impl Ledger {
             let select = "SELECT r.agent, r.batchId, r.ordinal, r.lidRound, b.candidates FROM cofiRecording r \
                           JOIN cofiBatch b ON b.batchId = r.batchId \
                           WHERE r.agent = ? AND r.lid = 'none' AND r.placement = 'stored' \
-                          AND (r.batchId > ? OR (r.batchId = ? AND r.ordinal > ?)) \
+                          AND r.batchId >= ? AND (r.batchId, r.ordinal) > (?, ?) \
                           ORDER BY r.batchId, r.ordinal LIMIT ?";
             let select = Statement::named("pending_lids", select)
                 .bind(agent.as_str())

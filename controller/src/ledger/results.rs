@@ -14,7 +14,7 @@ use cofi_proto::{
 use super::{
     Applied, Ledger, LedgerError, Lid, Placement, ReportedResult,
     database::Transaction,
-    sql::{Statement, Value, chunks},
+    sql::{Statement, Value, chunks, state_is},
     stored::Event,
     write_transaction,
 };
@@ -88,12 +88,18 @@ async fn apply_batch(
         answers.insert(key, Applied::Settled);
         let superseded = i64::from(result.round) < row.round;
         let settled = row.lid != Lid::None && i64::from(result.round) == row.round;
-        if superseded || settled {
+        // A failure does not take away a language that is known.
+        let needless = row.lid == Lid::Done && matches!(result.outcome, LidOutcome::Failed(_));
+        if superseded || settled || needless {
             continue;
         }
         row.round = i64::from(result.round);
         match &result.outcome {
             LidOutcome::Identified(identified) => {
+                if row.lid == Lid::Done {
+                    // Of two rounds in one group only the newer one is written.
+                    fresh.retain(|fresh: &Fresh<'_>| fresh.ordinal != result.recording.ordinal);
+                }
                 row.lid = Lid::Done;
                 fresh.push(Fresh {
                     ordinal: result.recording.ordinal,
@@ -197,7 +203,9 @@ async fn apply_chunk(
         .case("ordinal", chunk.iter().map(|fresh| (fresh.ordinal, i64::from(fresh.round))))
         .push(", attempts = 0, code = NULL, reason = NULL, settledAt = ?")
         .bind(now)
-        .push(" WHERE batchId = ? AND placement = 'stored' AND ordinal IN ")
+        .push(" WHERE batchId = ? AND ")
+        .push(&state_is("placement", &["stored"]))
+        .push(" AND ordinal IN ")
         .bind(batch.0)
         .list(chunk.iter().map(|fresh| fresh.ordinal));
     tx.guarded("record_identified", update, chunk.len()).await?;

@@ -67,7 +67,7 @@ async fn set_remark(tx: &mut Transaction, batch: BatchId, remark: Option<&str>) 
     let own = format!("{REMARK}%");
     let update = if let Some(remark) = remark {
         let update = "UPDATE batchStatus SET remarks = ?, updatedAt = CURRENT_TIMESTAMP WHERE id = ? \
-                      AND (remarks IS NULL OR (remarks LIKE ? AND remarks <> ?))";
+                      AND (remarks IS NULL OR remarks = '' OR (remarks LIKE ? AND remarks <> ?))";
         Statement::named("set_remark", update).bind(remark).bind(batch.0).bind(own).bind(remark)
     } else {
         let update = "UPDATE batchStatus SET remarks = NULL, updatedAt = CURRENT_TIMESTAMP \
@@ -77,20 +77,19 @@ async fn set_remark(tx: &mut Transaction, batch: BatchId, remark: Option<&str>) 
     tx.execute(update).await.map(|_| ())
 }
 
-/// A batch that comes to rest is no longer the current one; one that is taken
-/// up again is, unless a newer one has begun meanwhile.
+/// A batch that comes to rest is no longer the current one; one that has work
+/// left is, unless another one is.
 async fn set_resting(tx: &mut Transaction, batch: BatchId, rests: bool) -> Result<(), LedgerError> {
     let update = "UPDATE cofiBatch SET resting = ? WHERE batchId = ? AND resting <> ?";
     let update = Statement::named("set_resting", update).bind(rests).bind(batch.0).bind(rests);
-    let changed = tx.execute(update).await?;
+    tx.execute(update).await?;
     if rests {
         let end = "UPDATE batchStatus SET currentBatch = 0, updatedAt = CURRENT_TIMESTAMP \
                    WHERE id = ? AND currentBatch <> 0";
         tx.execute(Statement::named("end_batch", end).bind(batch.0)).await?;
-    } else if changed > 0 {
-        let newer = "SELECT MAX(id) FROM batchStatus WHERE currentBatch = 1";
-        let newer = tx.row(Statement::named("current_batch", newer)).await?;
-        if newer.map(|row| row.opt_int(0)).transpose()?.flatten().is_none() {
+    } else {
+        let current = "SELECT id FROM batchStatus WHERE currentBatch = 1 LIMIT 1";
+        if tx.row(Statement::named("current_batch", current)).await?.is_none() {
             let current =
                 "UPDATE batchStatus SET currentBatch = 1, updatedAt = CURRENT_TIMESTAMP WHERE id = ?";
             tx.execute(Statement::named("resume_batch", current).bind(batch.0)).await?;

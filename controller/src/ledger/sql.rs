@@ -176,6 +176,13 @@ impl Statement {
     }
 }
 
+/// A condition on the state of rows that are named by their key, in a form
+/// that no index serves: a planner that looks for rows by state would walk the
+/// whole batch for each group.
+pub(super) fn state_is(column: &str, words: &[&'static str]) -> String {
+    format!("COALESCE({column}, '') IN ('{}')", words.join("', '"))
+}
+
 /// Cuts a group into chunks of a few fixed sizes, so that there are only as
 /// many prepared statements as sizes.
 pub(super) fn chunks<T>(mut items: &[T]) -> impl Iterator<Item = &[T]> {

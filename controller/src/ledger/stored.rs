@@ -11,10 +11,11 @@ use cofi_proto::{BatchId, RecordingId};
 use super::{
     Ledger, LedgerError, Placement, PlacementFailure, Recorded,
     database::Transaction,
-    sql::{Statement, Value, chunks},
+    placed::{self, Common, Placed},
+    sql::{Statement, Value, chunks, state_is},
     write_transaction,
 };
-use crate::{delivery::StoredRecording, name::name_key};
+use crate::delivery::StoredRecording;
 
 /// What is read of a recording's row before it is changed.
 struct Current {
@@ -22,21 +23,6 @@ struct Current {
     agent: Option<String>,
     call: Option<i64>,
     audio_name: String,
-}
-
-/// What the rows of a batch's recordings have in common.
-struct Common {
-    process: i64,
-    audit_form: Option<i64>,
-    category_mapping: i64,
-    audio_endpoint: String,
-}
-
-/// A recording that gets its rows now.
-struct Fresh<'a> {
-    stored: &'a StoredRecording,
-    audio_name: String,
-    call: Option<i64>,
 }
 
 impl Ledger {
@@ -142,7 +128,7 @@ async fn record_batch<'a>(
             Some(row) => judge(row, agent).unwrap_or_else(|| {
                 row.placement = Placement::Stored;
                 row.agent = Some(agent.to_owned());
-                fresh.push(Fresh { stored, audio_name: row.audio_name.clone(), call: row.call });
+                fresh.push(Placed::new(stored, row.audio_name.clone(), row.call));
                 Recorded::Stored
             }),
         };
@@ -151,7 +137,7 @@ async fn record_batch<'a>(
     if fresh.is_empty() {
         return Ok(());
     }
-    let common = common(tx, batch).await?;
+    let common = Common::read(tx, batch).await?;
     for chunk in fresh.chunk_by(|one, other| one.call.is_some() == other.call.is_some()) {
         for chunk in chunks(chunk) {
             record_chunk(tx, batch, &common, chunk, now).await?;
@@ -195,127 +181,29 @@ async fn current_rows(
     Ok(current)
 }
 
-async fn common(tx: &mut Transaction, batch: BatchId) -> Result<Common, LedgerError> {
-    let select = "SELECT b.processId, p.auditFormId, b.categoryMappingId, b.audioEndpoint FROM cofiBatch b \
-                  LEFT JOIN `process` p ON p.id = b.processId WHERE b.batchId = ?";
-    let row = tx.row(Statement::named("batch_in_common", select).bind(batch.0)).await?;
-    let row = row.ok_or(LedgerError::NoSuchBatch(batch))?;
-    Ok(Common {
-        process: row.int(0)?,
-        audit_form: row.opt_int(1)?,
-        category_mapping: row.int(2)?,
-        audio_endpoint: row.text(3)?,
-    })
-}
-
 async fn record_chunk(
     tx: &mut Transaction,
     batch: BatchId,
     common: &Common,
-    chunk: &[Fresh<'_>],
+    chunk: &[Placed<'_>],
     now: i64,
 ) -> Result<(), LedgerError> {
-    let calls = if chunk.iter().all(|fresh| fresh.call.is_some()) {
-        move_rows(tx, batch, chunk).await?;
-        chunk.iter().filter_map(|fresh| Some((name_key(&fresh.audio_name), fresh.call?))).collect()
-    } else {
-        insert_rows(tx, batch, common, chunk).await?
-    };
-    let mut by_ordinal = Vec::with_capacity(chunk.len());
-    for fresh in chunk {
-        let call = calls.get(&name_key(&fresh.audio_name)).ok_or_else(|| LedgerError::Corrupt {
-            column: "call.audioName".to_owned(),
-            value: format!("no row for {:?}", fresh.audio_name),
-        })?;
-        by_ordinal.push((fresh.stored, *call));
-    }
-    let ordinal = |(stored, _): &(&StoredRecording, i64)| stored.recording().ordinal;
-    let agents = by_ordinal.iter().map(|it| (ordinal(it), it.0.host().agent.as_str()));
-    let digests = by_ordinal.iter().map(|it| (ordinal(it), Value::from(&it.0.digest().as_bytes()[..])));
+    let calls = placed::write_rows(tx, batch, common, chunk).await?;
+    let ordinal = |fresh: &Placed<'_>| fresh.stored.recording().ordinal;
+    let agents = chunk.iter().map(|it| (ordinal(it), it.stored.host().agent.as_str()));
+    let digests = chunk.iter().map(|it| (ordinal(it), Value::from(&it.stored.digest().as_bytes()[..])));
     let update = Statement::named("record_stored", "UPDATE cofiRecording SET placement = 'stored', agent = ")
         .case("ordinal", agents)
         .push(", digest = ")
         .case("ordinal", digests)
         .push(", callId = ")
-        .case("ordinal", by_ordinal.iter().map(|it| (ordinal(it), it.1)))
+        .case("ordinal", chunk.iter().map(ordinal).zip(calls))
         .push(", attempts = 0, code = NULL, reason = NULL, storedAt = ?")
         .bind(now)
-        .push(" WHERE batchId = ? AND placement IN ('planned', 'failed') AND ordinal IN ")
+        .push(" WHERE batchId = ? AND ")
+        .push(&state_is("placement", &["planned", "failed"]))
+        .push(" AND ordinal IN ")
         .bind(batch.0)
-        .list(by_ordinal.iter().map(ordinal));
+        .list(chunk.iter().map(ordinal));
     tx.guarded("record_stored", update, chunk.len()).await
-}
-
-/// The shared rows of recordings that have none: their `call.id` by name key.
-async fn insert_rows(
-    tx: &mut Transaction,
-    batch: BatchId,
-    common: &Common,
-    chunk: &[Fresh<'_>],
-) -> Result<HashMap<String, i64>, LedgerError> {
-    // An earlier service may have written the batch's calls: those are taken
-    // over, never doubled.
-    let existing = calls_by_name(tx, batch, chunk).await?;
-    let missing: Vec<&Fresh<'_>> =
-        chunk.iter().filter(|fresh| !existing.contains_key(&name_key(&fresh.audio_name))).collect();
-    for missing in chunks(&missing) {
-        tx.execute(insert_calls(batch, common, missing)).await?;
-    }
-    let columns = "INSERT INTO fileDistribution (`file`, ip, batchId) VALUES ";
-    let mut insert = Statement::named("insert_file_distribution", columns);
-    for (index, fresh) in chunk.iter().enumerate() {
-        insert = insert
-            .push(if index == 0 { "(?, ?, ?)" } else { ", (?, ?, ?)" })
-            .bind(fresh.audio_name.as_str())
-            .bind(fresh.stored.host().address.as_str())
-            .bind(batch.0);
-    }
-    tx.execute(insert).await?;
-    if missing.is_empty() { Ok(existing) } else { calls_by_name(tx, batch, chunk).await }
-}
-
-async fn calls_by_name(
-    tx: &mut Transaction,
-    batch: BatchId,
-    chunk: &[Fresh<'_>],
-) -> Result<HashMap<String, i64>, LedgerError> {
-    let select = "SELECT audioName, id FROM `call` WHERE batchId = ? AND audioName IN ";
-    let select = Statement::named("calls_by_name", select).bind(batch.0);
-    let rows = tx.rows(select.list(chunk.iter().map(|fresh| fresh.audio_name.as_str()))).await?;
-    rows.iter().map(|row| Ok((name_key(&row.text(0)?), row.int(1)?))).collect()
-}
-
-fn insert_calls(batch: BatchId, common: &Common, missing: &[&Fresh<'_>]) -> Statement {
-    let columns = "INSERT INTO `call` (processId, auditFormId, categoryMappingId, userId, audioUrl, audioName, \
-                   audioDuration, lang, `type`, status, batchId, ip) VALUES ";
-    let mut insert = Statement::named("insert_calls", columns);
-    for (index, fresh) in missing.iter().enumerate() {
-        insert = insert
-            .push(if index == 0 { "" } else { ", " })
-            .push("(?, ?, ?, 1, ?, ?, 0, 'unknown', 'Call', 'Pending', ?, ?)")
-            .bind(common.process)
-            .bind(common.audit_form)
-            .bind(common.category_mapping)
-            .bind(format!("{}/{}", common.audio_endpoint, fresh.audio_name))
-            .bind(fresh.audio_name.as_str())
-            .bind(batch.0)
-            .bind(fresh.stored.host().address.as_str());
-    }
-    insert
-}
-
-/// Recordings that had rows already are on another host now.
-async fn move_rows(tx: &mut Transaction, batch: BatchId, chunk: &[Fresh<'_>]) -> Result<(), LedgerError> {
-    let address = |fresh: &Fresh<'_>| fresh.stored.host().address.clone();
-    let update = Statement::named("move_calls", "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, ip = ")
-        .case("id", chunk.iter().map(|fresh| (fresh.call.unwrap_or_default(), address(fresh))))
-        .push(" WHERE id IN ")
-        .list(chunk.iter().filter_map(|fresh| fresh.call));
-    tx.execute(update).await?;
-    let update = Statement::named("move_file_distribution", "UPDATE fileDistribution SET ip = ")
-        .case("`file`", chunk.iter().map(|fresh| (fresh.audio_name.as_str(), address(fresh))))
-        .push(" WHERE batchId = ? AND `file` IN ")
-        .bind(batch.0)
-        .list(chunk.iter().map(|fresh| fresh.audio_name.as_str()));
-    tx.execute(update).await.map(|_| ())
 }
