@@ -104,8 +104,12 @@ impl Row {
     pub(super) fn opt_text(&self, column: usize) -> Result<Option<String>, LedgerError> {
         match self.0.get(column) {
             Some(Value::Text(value)) => Ok(Some(value.clone())),
+            // Text that compares by its bytes comes from a server as bytes.
+            Some(Value::Blob(value)) => {
+                String::from_utf8(value.clone()).map(Some).map_err(|_| self.corrupt(column))
+            }
             Some(Value::Null) => Ok(None),
-            Some(Value::Int(_) | Value::Real(_) | Value::Blob(_)) | None => Err(self.corrupt(column)),
+            Some(Value::Int(_) | Value::Real(_)) | None => Err(self.corrupt(column)),
         }
     }
 
