@@ -51,6 +51,16 @@ impl Process {
         self.wait(GONE_WITHIN).await.map(drop)
     }
 
+    /// SIGSTOP: it stands still until it is let go on.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     /// SIGTERM, and waits for its status.
     pub async fn terminate(self, within: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;

@@ -11,7 +11,7 @@ use rand::Rng as _;
 use tokio::process::Command;
 
 use super::SOON;
-use crate::{client::Client, logs, process::Process, programs, wait::until};
+use crate::{client::Client, logs, process::Process, programs, tables::WriteLock, wait::until};
 
 /// Below the ports that the kernel gives to outgoing connections, one of which
 /// could otherwise have the port when a controller is started again.
@@ -92,6 +92,19 @@ impl Controller {
             .args(["--control-listen", &address(self.control), "--agent-listen", &address(self.agents)])
             .args(["--log-format", "json"]);
         Ok(command)
+    }
+
+    /// Takes the right to write away from it: it stands still for a moment,
+    /// between two of its transactions.
+    pub async fn lock_out(&self) -> Result<WriteLock> {
+        let process = self.process.as_ref().context("the controller does not run")?;
+        until("a moment between two transactions", SOON, async || {
+            process.pause()?;
+            let lock = WriteLock::take(&self.database()).await;
+            process.go_on()?;
+            lock
+        })
+        .await
     }
 
     /// SIGKILL.

@@ -1,6 +1,7 @@
 //! The controller's tables, seen from outside by a reader who knows only what
 //! they are promised to hold.
 
+mod lock;
 mod rows;
 
 use std::{path::Path, time::Duration};
@@ -11,7 +12,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow},
 };
 
-pub use self::rows::{BatchRow, CallRow, FileRow, LidRow, RecordingRow};
+pub use self::{
+    lock::WriteLock,
+    rows::{BatchRow, CallRow, FileRow, LidRow, RecordingRow},
+};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -1,4 +1,5 @@
 //! End to end: the built programs as real processes on loopback, ended by the
 //! one audit.
 
+mod controller_killed;
 mod normal_flow;
