@@ -2,4 +2,5 @@
 //! one audit.
 
 mod controller_killed;
+mod lid_stopped;
 mod normal_flow;
