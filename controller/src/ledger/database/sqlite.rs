@@ -4,7 +4,7 @@ use std::{path::Path, str::FromStr, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef,
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
     query::Query,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
@@ -57,7 +57,7 @@ impl Sqlite3 {
             std::fs::create_dir_all(folder).map_err(sqlx::Error::Io)?;
         }
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrations().run(&writer).await.map_err(LedgerError::Migrate)?;
+        migrate(&writer).await.map_err(LedgerError::Migrate)?;
         let readers =
             SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { writer, readers })
@@ -77,6 +77,19 @@ impl Sqlite3 {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Brings the schema up to date. The migrator holds no lock on this database:
+/// another process may apply a migration between its looking and its writing.
+/// Each time that happens one migration less is left.
+async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
+    let migrations = migrations();
+    for _ in migrations.iter() {
+        if migrations.run(writer).await.is_ok() {
+            return Ok(());
+        }
+    }
+    migrations.run(writer).await
 }
 
 /// Declared width in characters of a text column; none if it has no bound.
