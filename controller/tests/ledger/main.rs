@@ -1,0 +1,18 @@
+//! The ledger's contract: what it promises about the tables, whatever the
+//! database is. Each test has a database of its own ([`fixture::Fixture`]);
+//! only that file knows which one.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+#![allow(unreachable_pub, reason = "what the tests share is public to them")]
+
+mod applying;
+mod contention;
+mod fixture;
+mod groups;
+mod listing;
+mod model;
+mod planning;
+mod plans;
+mod recording;
+mod retrying;
+mod scene;
+mod settling;

@@ -1,0 +1,197 @@
+//! How the database goes about the ledger's statements. The statements are
+//! those that are really sent, taken from the log of the database driver.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use cofi_controller::ledger::{CallFilter, RecordingFilter};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{
+    Layer, filter::Targets, layer::Context, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use crate::{fixture::Fixture, scene};
+
+/// Tables that grow with the recordings.
+const LARGE: [&str; 4] = ["cofiRecording", "call", "fileDistribution", "lidStatus"];
+
+/// Statements that are about a whole batch, and run once or for a look at it.
+const WHOLE_BATCH: [&str; 6] =
+    ["publish_batch", "count_recordings", "languages", "cancel_planned", "discard_manifest", "discard_batch"];
+/// Statements that are about all recordings of a batch in one state.
+const WHOLE_STATE: [&str; 7] = [
+    "cancel_planned",
+    "retry_placements",
+    "retry_lids",
+    "failed_lids",
+    "failed_placements",
+    "failure_codes",
+    "list_recordings",
+];
+
+/// Statements by their names, as the driver's log has them.
+type Log = BTreeMap<String, Vec<String>>;
+
+/// What every test of this program has sent so far.
+fn sent() -> &'static Mutex<Log> {
+    static LOG: OnceLock<Mutex<Log>> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let filter = Targets::new().with_target("sqlx::query", tracing::Level::DEBUG);
+        tracing_subscriber::registry().with(Listener.with_filter(filter)).init();
+        Mutex::default()
+    })
+}
+
+struct Listener;
+
+impl<S: Subscriber> Layer<S> for Listener {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        event.record(&mut Statement);
+    }
+}
+
+struct Statement;
+
+impl Visit for Statement {
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+
+    fn record_str(&mut self, field: &Field, text: &str) {
+        let text = text.trim();
+        let name = text.strip_prefix("/* ").and_then(|text| text.split_once(" */"));
+        if let ("db.statement", Some((name, _))) = (field.name(), name) {
+            let mut log = sent().lock().unwrap_or_else(PoisonError::into_inner);
+            let texts = log.entry(name.to_owned()).or_default();
+            if !texts.iter().any(|known| known == text) {
+                texts.push(text.to_owned());
+            }
+        }
+    }
+}
+
+/// Sends every statement that the ledger has.
+async fn use_everything(db: &Fixture) {
+    let ledger = db.ledger();
+    let batch = scene::batch_of(ledger, 40).await;
+    ledger.known_files("/srv/calls", &scene::entries(&["call-1.wav"])).await.unwrap();
+    db.execute(&format!("INSERT INTO `call` (audioName, batchId) VALUES ('call-1.wav', {batch})")).await;
+    scene::record(ledger, batch, 0..31, "a").await;
+    db.execute("UPDATE cofiRecording SET placement = 'planned' WHERE ordinal < 12").await;
+    scene::record(ledger, batch, 0..12, "b").await;
+    ledger.fail_placements(&[scene::unplaceable(batch, 35)], scene::NOW).await.unwrap();
+    for round in [1, 2] {
+        let results: Vec<_> = (0..25).map(|ordinal| scene::identified(batch, ordinal, round, "hi")).collect();
+        scene::apply(ledger, &results).await;
+    }
+    scene::apply(ledger, &[scene::undecodable(batch, 30, 1)]).await;
+    ledger.settle_batch(batch).await.unwrap();
+    ledger.highlights(batch).await.unwrap();
+    ledger.batches(i64::MAX, 10).await.unwrap();
+    ledger.planned_recordings(batch, -1, 10).await.unwrap();
+    ledger.pending_lids(&"a".parse().unwrap(), None, 10).await.unwrap();
+    ledger.manifest_records(&[scene::stored(batch, 1, "a").recording()]).await.unwrap();
+    for filter in [
+        RecordingFilter::All,
+        RecordingFilter::Planned,
+        RecordingFilter::Stored,
+        RecordingFilter::LidPending,
+        RecordingFilter::Identified,
+        RecordingFilter::Failed,
+        RecordingFilter::Cancelled,
+    ] {
+        ledger.recordings(batch, filter, -1, 10).await.unwrap();
+    }
+    for status in [None, Some("Pending".to_owned())] {
+        let filter = CallFilter { batch, status, identified: Some(true) };
+        ledger.calls(&filter, 0, 10).await.unwrap();
+    }
+    ledger.retry(batch, &[30], scene::NOW).await.unwrap();
+    ledger.retry(batch, &[], scene::NOW).await.unwrap();
+    ledger.cancel_batch(batch, scene::NOW).await.unwrap();
+    let dead = scene::begin(ledger, &scene::wish()).await;
+    ledger.discard_batch(dead).await.unwrap();
+}
+
+/// Lines of a statement's plan that are about large tables, and in which the
+/// database looks at more than the rows that are meant.
+async fn walks(db: &Fixture, name: &str, text: &str) -> Vec<String> {
+    let plan = db.plan(text).await;
+    let large = |line: &&String| {
+        let mut words = line.split(' ').skip(1);
+        // Aliases of cofiRecording and call.
+        words.next().is_some_and(|table| LARGE.contains(&table) || ["r", "c"].contains(&table))
+    };
+    let walks = |line: &&String| {
+        let whole_batch = line.ends_with("(batchId=?)") || line.starts_with("SCAN");
+        let whole_state = line.contains("batchId=? AND placement=?");
+        (whole_batch && !WHOLE_BATCH.contains(&name)) || (whole_state && !WHOLE_STATE.contains(&name))
+    };
+    plan.iter().filter(large).filter(walks).map(|line| format!("{name}: {line}")).collect()
+}
+
+#[tokio::test]
+async fn no_statement_walks_a_batch_to_find_a_few_of_its_rows() {
+    sent();
+    let db = Fixture::new().await;
+    use_everything(&db).await;
+    let log = sent().lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for name in ["record_stored", "record_identified", "calls_by_name", "lid_done", "pending_lids"] {
+        assert!(log.contains_key(name), "{name} was not sent: {:?}", log.keys());
+    }
+    let mut found = Vec::new();
+    for (name, texts) in &log {
+        for text in texts {
+            found.extend(walks(&db, name, text).await);
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[tokio::test]
+async fn groups_find_their_rows_by_key_whatever_the_planner_has_learned() {
+    sent();
+    let db = Fixture::new().await;
+    use_everything(&db).await;
+    // From a database in which batches are small.
+    db.execute("ANALYZE").await;
+    let log = sent().lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut found = Vec::new();
+    for name in [
+        "recordings_to_store",
+        "calls_by_name",
+        "file_distribution_rows",
+        "move_calls",
+        "record_stored",
+        "recordings_to_identify",
+        "record_identified",
+        "identify_calls",
+        "lid_done",
+        "lid_status_rows",
+        "update_lid_status",
+        "planned_recordings",
+        "manifest_record",
+    ] {
+        for text in &log[name] {
+            found.extend(walks(&db, name, text).await);
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[tokio::test]
+async fn a_plan_that_walks_is_noticed() {
+    let db = Fixture::new().await;
+    for text in [
+        "SELECT * FROM cofiRecording WHERE sourcePath = ?",
+        "UPDATE cofiRecording SET code = ? WHERE batchId = ? AND +ordinal IN (?, ?)",
+        "SELECT id FROM `call` NOT INDEXED WHERE batchId = ? AND audioName IN (?, ?)",
+        "SELECT size FROM cofiRecording INDEXED BY cofiRecordingState WHERE batchId = ? AND placement = ? \
+         AND ordinal = ?",
+    ] {
+        assert_eq!(walks(&db, "some", text).await.len(), 1, "{text}");
+    }
+}

@@ -1,0 +1,122 @@
+//! Retrying: what rests as failed goes again, and nothing else does.
+
+use cofi_controller::ledger::{LedgerError, NewBatch, PendingLid, Retried};
+use cofi_proto::{BatchId, RecordingId};
+
+use crate::{fixture::Fixture, scene};
+
+/// A batch whose recordings 0..4 are identified, 4..8 undecodable, 8..12 could
+/// not be placed, and 12..16 are planned.
+async fn mixed() -> (Fixture, BatchId) {
+    let db = Fixture::new().await;
+    let new = NewBatch { candidates: vec!["en".to_owned(), "hi".to_owned()], ..scene::wish() };
+    let batch = scene::batch(db.ledger(), &new, &scene::names(16)).await;
+    scene::record(db.ledger(), batch, 0..4, "a").await;
+    scene::record(db.ledger(), batch, 4..8, "b").await;
+    let mut results: Vec<_> = (0..4).map(|ordinal| scene::identified(batch, ordinal, 1, "en")).collect();
+    results.extend((4..8).map(|ordinal| scene::undecodable(batch, ordinal, 1)));
+    scene::apply(db.ledger(), &results).await;
+    let failures: Vec<_> = (8..12).map(|ordinal| scene::unplaceable(batch, ordinal)).collect();
+    db.ledger().fail_placements(&failures, scene::NOW).await.unwrap();
+    (db, batch)
+}
+
+/// What stands in the rows: ordinal, placement, lid, round, reason.
+async fn rows(db: &Fixture) -> Vec<String> {
+    let select = "SELECT ordinal || ' ' || placement || ' ' || lid || ' ' || lidRound || ' ' || \
+                  COALESCE(code, '-') || ' ' || attempts FROM cofiRecording ORDER BY ordinal";
+    db.column(select).await
+}
+
+#[tokio::test]
+async fn retry_of_all_takes_what_failed_and_leaves_the_rest() {
+    let (db, batch) = mixed().await;
+    let before = rows(&db).await;
+    let retried = db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
+    assert_eq!(retried.placements, 4);
+    let expected: Vec<PendingLid> = (4..8)
+        .map(|ordinal| PendingLid {
+            agent: "b".to_owned(),
+            recording: RecordingId { batch, ordinal },
+            round: 2,
+            candidates: vec!["en".to_owned(), "hi".to_owned()],
+        })
+        .collect();
+    assert_eq!(retried.identifications, expected);
+
+    let after = rows(&db).await;
+    assert_eq!(after[..4], before[..4]);
+    assert_eq!(after[4], "4 stored none 2 - 0");
+    assert_eq!(after[8], "8 planned none 1 - 0");
+    assert_eq!(after[12..], before[12..]);
+    assert_eq!(db.value("SELECT COUNT(*) FROM `call` WHERE lang = 'unknown'").await, "4");
+    let event = db.record("SELECT * FROM cofiEvent WHERE kind = 'retried'").await;
+    assert_eq!(event["reason"], "4 placements, 4 identifications");
+}
+
+#[tokio::test]
+async fn retry_of_some_takes_those_alone() {
+    let (db, batch) = mixed().await;
+    let before = rows(&db).await;
+    // Identified, twice the same, not placed, planned, unknown.
+    let retried = db.ledger().retry(batch, &[0, 5, 5, 9, 13, 99], scene::NOW).await.unwrap();
+    assert_eq!((retried.placements, retried.identifications.len()), (1, 1));
+    let after = rows(&db).await;
+    let changed: Vec<usize> = (0..16).filter(|index| before[*index] != after[*index]).collect();
+    assert_eq!(changed, [5, 9]);
+}
+
+#[tokio::test]
+async fn retry_without_anything_failed_changes_nothing() {
+    let (db, batch) = mixed().await;
+    db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
+    let (before, events) = (rows(&db).await, db.value("SELECT COUNT(*) FROM cofiEvent").await);
+    assert_eq!(db.ledger().retry(batch, &[], scene::NOW).await.unwrap(), Retried::default());
+    assert_eq!(db.ledger().retry(batch, &[1, 12], scene::NOW).await.unwrap(), Retried::default());
+    assert_eq!((rows(&db).await, db.value("SELECT COUNT(*) FROM cofiEvent").await), (before, events));
+}
+
+#[tokio::test]
+async fn retry_wakes_a_batch_that_rests() {
+    let db = Fixture::new().await;
+    let batch = scene::batch_of(db.ledger(), 1).await;
+    scene::record(db.ledger(), batch, [0], "a").await;
+    scene::apply(db.ledger(), &[scene::undecodable(batch, 0, 1)]).await;
+    db.ledger().settle_batch(batch).await.unwrap();
+    assert!(db.ledger().unfinished_batches().await.unwrap().is_empty());
+    db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
+    assert_eq!(db.ledger().unfinished_batches().await.unwrap(), [batch]);
+}
+
+#[tokio::test]
+async fn cancelled_recordings_are_not_retried() {
+    let (db, batch) = mixed().await;
+    assert_eq!(db.ledger().cancel_batch(batch, scene::NOW).await.unwrap(), 8);
+    // What hosts hold may still be identified.
+    let retried = db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
+    assert_eq!((retried.placements, retried.identifications.len()), (0, 4));
+    let refused = db.ledger().retry(batch, &[], scene::NOW).await;
+    assert!(matches!(refused, Err(LedgerError::BatchCancelled(of)) if of == batch), "{refused:?}");
+    let cancelled = db.value("SELECT COUNT(*) FROM cofiRecording WHERE placement = 'cancelled'").await;
+    assert_eq!(cancelled, "8");
+}
+
+#[tokio::test]
+async fn retry_of_an_unknown_batch_says_so() {
+    let db = Fixture::new().await;
+    let refused = db.ledger().retry(BatchId(9), &[], scene::NOW).await;
+    assert!(matches!(refused, Err(LedgerError::NoSuchBatch(BatchId(9)))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn retry_of_many_named_recordings_takes_each_once() {
+    let db = Fixture::new().await;
+    let batch = scene::batch_of(db.ledger(), 1_234).await;
+    scene::record(db.ledger(), batch, 0..1_234, "a").await;
+    let failures: Vec<_> = (0..1_234).map(|ordinal| scene::undecodable(batch, ordinal, 1)).collect();
+    scene::apply(db.ledger(), &failures).await;
+    let named: Vec<i64> = (0..1_234).rev().collect();
+    let retried = db.ledger().retry(batch, &named, scene::NOW).await.unwrap();
+    assert_eq!(retried.identifications.len(), 1_234);
+    assert_eq!(db.value("SELECT COUNT(*) FROM cofiRecording WHERE lidRound = 2").await, "1234");
+}

@@ -1,0 +1,149 @@
+//! What the tests put on the stage: batches, acknowledgements, results.
+
+use cofi_controller::{
+    delivery::{Host, Sent, StoredRecording},
+    ledger::{Applied, Begun, Ledger, ManifestEntry, NewBatch, PlacementFailure, Recorded, ReportedResult},
+    name::name_key,
+};
+use cofi_proto::{
+    BatchId, Digest, RecordingId,
+    session::{Identified, LidFailure, LidOutcome},
+};
+
+/// What the clock says, in microseconds.
+pub const NOW: i64 = 1_700_000_000_000_000;
+
+pub const ENDPOINT: &str = "https://audio.example/calls";
+
+/// A request for a batch.
+pub fn wish() -> NewBatch {
+    NewBatch {
+        source: "/srv/calls".to_owned(),
+        batch_date: "01-02-2025".to_owned(),
+        process: 1,
+        category_mapping: 1,
+        audio_endpoint: ENDPOINT.to_owned(),
+        candidates: Vec::new(),
+        idempotency_key: None,
+        request_hash: Digest::of(b"request"),
+        now: NOW,
+    }
+}
+
+/// The manifest of files with these names.
+pub fn entries<S: AsRef<str>>(names: &[S]) -> Vec<ManifestEntry> {
+    let entry = |(ordinal, name): (i64, &S)| ManifestEntry {
+        ordinal,
+        name_key: name_key(name.as_ref()),
+        audio_name: name.as_ref().to_owned(),
+        source_path: format!("in/{}", name.as_ref()),
+        size: 1_000,
+        mtime: 5,
+    };
+    (0..).zip(names).map(entry).collect()
+}
+
+/// `call-0.wav`, `call-1.wav`, ...
+pub fn names(count: i64) -> Vec<String> {
+    (0..count).map(|ordinal| format!("call-{ordinal}.wav")).collect()
+}
+
+/// A new batch that nobody sees yet.
+pub async fn begin(ledger: &Ledger, new: &NewBatch) -> BatchId {
+    match ledger.begin_batch(new).await.unwrap() {
+        Begun::New(batch) => batch,
+        other @ (Begun::Existing(_) | Begun::BeingPlanned(_)) => panic!("{other:?}"),
+    }
+}
+
+/// A published batch of files with these names.
+pub async fn batch<S: AsRef<str>>(ledger: &Ledger, new: &NewBatch, names: &[S]) -> BatchId {
+    let batch = begin(ledger, new).await;
+    let equal = ledger.add_to_manifest(batch, &entries(names)).await.unwrap();
+    assert!(equal.is_empty(), "equal names: {equal:?}");
+    ledger.publish_batch(batch).await.unwrap();
+    batch
+}
+
+/// A published batch of `count` files.
+pub async fn batch_of(ledger: &Ledger, count: i64) -> BatchId {
+    batch(ledger, &wish(), &names(count)).await
+}
+
+pub fn host(agent: &str) -> Host {
+    Host { agent: agent.parse().unwrap(), address: address(agent) }
+}
+
+pub fn address(agent: &str) -> String {
+    format!("{agent}.example")
+}
+
+pub fn digest(ordinal: i64) -> Digest {
+    Digest::of(&ordinal.to_be_bytes())
+}
+
+/// A verified acknowledgement.
+pub fn stored(batch: BatchId, ordinal: i64, agent: &str) -> StoredRecording {
+    let recording = RecordingId { batch, ordinal };
+    let sent = Sent { recording, size: 1_000, digest: digest(ordinal) };
+    sent.acknowledge(host(agent), 1_000, digest(ordinal)).unwrap()
+}
+
+/// A language that was identified.
+pub fn identified(batch: BatchId, ordinal: i64, round: i32, language: &str) -> ReportedResult {
+    result(batch, ordinal, round, LidOutcome::Identified(answer(language, 12.25, 0.5)))
+}
+
+pub fn answer(language: &str, duration_seconds: f64, processing_seconds: f64) -> Identified {
+    Identified {
+        language: language.to_owned(),
+        probabilities: Vec::new(),
+        unrestricted: None,
+        duration_seconds,
+        processing_seconds,
+    }
+}
+
+/// An identification that failed for good.
+pub fn undecodable(batch: BatchId, ordinal: i64, round: i32) -> ReportedResult {
+    let failure = LidFailure {
+        code: "undecodable".to_owned(),
+        reason: "no frame could be read".to_owned(),
+        attempts: 2,
+    };
+    result(batch, ordinal, round, LidOutcome::Failed(failure))
+}
+
+pub fn result(batch: BatchId, ordinal: i64, round: i32, outcome: LidOutcome) -> ReportedResult {
+    ReportedResult {
+        recording: RecordingId { batch, ordinal },
+        round,
+        agent: "a".parse().unwrap(),
+        address: address("a"),
+        outcome,
+    }
+}
+
+/// A placement that failed for good.
+pub fn unplaceable(batch: BatchId, ordinal: i64) -> PlacementFailure {
+    PlacementFailure {
+        recording: RecordingId { batch, ordinal },
+        code: "source_changed".to_owned(),
+        reason: "its size is 0, was 1000".to_owned(),
+        attempts: 1,
+    }
+}
+
+/// Records these recordings as held by `agent`, all for the first time.
+pub async fn record(ledger: &Ledger, batch: BatchId, ordinals: impl IntoIterator<Item = i64>, agent: &str) {
+    let group: Vec<StoredRecording> =
+        ordinals.into_iter().map(|ordinal| stored(batch, ordinal, agent)).collect();
+    let answers = ledger.record_stored(&group, NOW).await.unwrap();
+    assert!(answers.iter().all(|answer| *answer == Recorded::Stored), "{answers:?}");
+}
+
+/// Applies results that all have their rows.
+pub async fn apply(ledger: &Ledger, group: &[ReportedResult]) {
+    let answers = ledger.apply_results(group, NOW).await.unwrap();
+    assert!(answers.iter().all(|answer| *answer == Applied::Settled), "{answers:?}");
+}
