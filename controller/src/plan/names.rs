@@ -11,9 +11,11 @@ const AUDIO_ENDINGS: [&str; 34] = [
     "vox", "wav", "wave", "webm", "wma",
 ];
 
-/// Whether a file is audio by its name, whatever is in it.
+/// Whether a file is audio by its name, whatever is in it. Trailing blanks do
+/// not count, as in comparisons of names: they are an accident.
 pub(super) fn is_audio(name: &Path) -> bool {
-    let ending = name.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    let ending = name.extension().and_then(|ending| ending.to_str());
+    let ending = ending.map(|ending| ending.trim_end().to_ascii_lowercase());
     ending.is_some_and(|ending| AUDIO_ENDINGS.binary_search(&ending.as_str()).is_ok())
 }
 
@@ -70,6 +72,7 @@ mod tests {
         assert!(AUDIO_ENDINGS.is_sorted());
         assert!(is_audio(Path::new("a.WAV")));
         assert!(is_audio(Path::new("x/y.mp3")));
+        assert!(is_audio(Path::new("a.wav ")));
         assert!(!is_audio(Path::new("notes.txt")));
         assert!(!is_audio(Path::new("wav")));
     }
