@@ -4,11 +4,16 @@
 use std::{
     io::{ErrorKind, Read},
     os::unix::fs::MetadataExt,
+    path::Path,
 };
 
 use bytes::{Bytes, BytesMut};
-use cap_std::{ambient_authority, fs::Dir};
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, File, OpenOptions, OpenOptionsExt},
+};
 use cofi_proto::{Digest, Hasher, limits::PIECE_BYTES};
+use rustix::fs::OFlags;
 
 use crate::ledger::PlannedRecording;
 
@@ -83,7 +88,7 @@ impl SourceFile {
             }
         };
         let root = Dir::open_ambient_dir(root, ambient_authority()).map_err(|error| failed(&path, error))?;
-        let file = root.open(&path).map_err(|error| failed(&path, error))?.into_std();
+        let file = open_beneath(&root, Path::new(&path)).map_err(|error| failed(&path, error))?.into_std();
         let stamp = stamp(&file).map_err(|error| failed(&path, error))?;
         if stamp.size != recording.size {
             return Err(SourceError::Changed { path, what: "its size" });
@@ -149,6 +154,14 @@ pub fn digest(root: &str, recording: &PlannedRecording) -> Result<(u64, Digest),
         file.read_piece()?;
     }
     Ok((file.size(), file.finish()?))
+}
+
+/// Opens what lies beneath a folder, to read it. Never waits: a pipe that nobody
+/// writes to would be waited for until the end of time.
+pub(crate) fn open_beneath(folder: &Dir, path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    folder.open_with(path, &options)
 }
 
 fn stamp(file: &std::fs::File) -> std::io::Result<Stamp> {

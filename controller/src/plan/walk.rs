@@ -11,6 +11,7 @@ use cofi_proto::limits::MAX_RECORDING_BYTES;
 use tokio::sync::mpsc;
 
 use super::{Offender, names};
+use crate::source::open_beneath;
 
 /// Files in a chunk: one statement's worth.
 const CHUNK: usize = 500;
@@ -107,7 +108,7 @@ impl Walk<'_> {
         };
         // Opened, not only looked at: what cannot be read is to be known now.
         // A link that leads out of the source is refused by this as well.
-        let metadata = match folder.open(name).and_then(|file| file.metadata()) {
+        let metadata = match open_beneath(folder, Path::new(name)).and_then(|file| file.metadata()) {
             Ok(metadata) => metadata,
             Err(error) => return self.offender(path, format!("it cannot be opened: {error}")),
         };
@@ -156,6 +157,7 @@ mod tests {
     use std::{ffi::OsStr, fs, os::unix::fs::symlink};
 
     use cap_std::ambient_authority;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     use super::*;
 
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn links_that_lead_out_and_names_that_are_no_text_are_offenders() {
+    fn links_that_lead_out_pipes_and_names_that_are_no_text_are_offenders() {
         let root = tempfile::tempdir().unwrap();
         let outside = tempfile::tempdir().unwrap();
         fs::write(outside.path().join("secret.wav"), b"x").unwrap();
@@ -196,10 +198,11 @@ mod tests {
         symlink("../../../../etc/passwd", root.path().join("up.wav")).unwrap();
         symlink("real.wav", root.path().join("within.wav")).unwrap();
         symlink("nowhere.wav", root.path().join("broken.wav")).unwrap();
+        mknodat(CWD, root.path().join("pipe.wav"), FileType::Fifo, Mode::RUSR, 0).unwrap();
         fs::write(root.path().join(OsStr::from_bytes(b"bad\xff.wav")), b"x").unwrap();
         let (files, offenders) = found(root.path());
         assert_eq!(files, ["real.wav", "within.wav"]);
         let paths: Vec<&str> = offenders.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(paths, ["bad\\xff.wav", "broken.wav", "out.wav", "up.wav"]);
+        assert_eq!(paths, ["bad\\xff.wav", "broken.wav", "out.wav", "pipe.wav", "up.wav"]);
     }
 }
