@@ -28,6 +28,7 @@ pub struct Controller {
     agents: u16,
     /// Put before the program, for example to take rights away.
     wrapper: Vec<String>,
+    allowed_roots: Vec<PathBuf>,
     process: Option<Process>,
 }
 
@@ -35,12 +36,24 @@ impl Controller {
     /// A controller that was not started yet.
     pub fn new(folder: &Path) -> Result<Self> {
         let (control, agents) = two_ports()?;
-        Ok(Self { folder: folder.to_owned(), control, agents, wrapper: Vec::new(), process: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            control,
+            agents,
+            wrapper: Vec::new(),
+            allowed_roots: Vec::new(),
+            process: None,
+        })
     }
 
     /// Has it started by another program, which gets it as its arguments.
     pub fn wrap(&mut self, wrapper: &[&str]) {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+    }
+
+    /// Restricts the sources of batches, from its next start on.
+    pub fn allow_roots(&mut self, roots: &[&Path]) {
+        self.allowed_roots = roots.iter().map(|&root| root.to_owned()).collect();
     }
 
     /// Starts it and waits until it says that it serves. On its first start
@@ -91,6 +104,9 @@ impl Controller {
             .arg(self.state_dir())
             .args(["--control-listen", &address(self.control), "--agent-listen", &address(self.agents)])
             .args(["--log-format", "json"]);
+        for root in &self.allowed_roots {
+            command.arg("--allowed-roots").arg(root);
+        }
         Ok(command)
     }
 

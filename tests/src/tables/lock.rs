@@ -1,5 +1,5 @@
-//! The right to write, held by somebody else: the database does not take the
-//! controller's commits for as long.
+//! Writing to a database that is somebody else's: holding the right to write,
+//! so that its owner cannot commit for as long, and changing what is there.
 
 use std::{path::Path, time::Duration};
 
@@ -32,4 +32,16 @@ impl WriteLock {
         sqlx::query("ROLLBACK").execute(&mut self.0).await.context("give the right to write back")?;
         self.0.close().await.context("close the database")
     }
+}
+
+/// Changes a database behind its owner's back, who should not run: with foreign
+/// keys off, since what is done here is often damage. Gives the number of rows
+/// that the last statement changed.
+pub async fn change(database: &Path, statements: &'static str) -> Result<u64> {
+    let options = reading(database).read_only(false).foreign_keys(false);
+    let mut connection = options.connect().await.context("open the database")?;
+    let changed = sqlx::raw_sql(statements).execute(&mut connection).await;
+    let changed = changed.with_context(|| format!("run {statements}"))?.rows_affected();
+    connection.close().await.context("close the database")?;
+    Ok(changed)
 }

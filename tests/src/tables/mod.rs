@@ -13,7 +13,7 @@ use sqlx::{
 };
 
 pub use self::{
-    lock::WriteLock,
+    lock::{WriteLock, change},
     rows::{BatchRow, CallRow, FileRow, LidRow, RecordingRow},
 };
 

@@ -1,6 +1,9 @@
 //! End to end: the built programs as real processes on loopback, ended by the
 //! one audit.
 
+mod bad_requests;
+mod bad_sources;
 mod controller_killed;
+mod grpcurl;
 mod lid_stopped;
 mod normal_flow;
