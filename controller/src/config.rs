@@ -13,7 +13,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ledger::DatabaseUrl;
 
@@ -24,6 +24,7 @@ use crate::ledger::DatabaseUrl;
 #[command(
     after_help = "Every key of the file can be given as COFI_ + upper case in the environment and as a flag; \
                         flags win over the environment, the environment over the file.\n\
+                        Only in the file: [language_aliases], lines of SAID = \"CODE\" for codes of engines.\n\
                         Exit codes: 0 stopped on request, 64 wrong configuration, 70 failed."
 )]
 pub struct Arguments {
@@ -63,8 +64,13 @@ pub struct Keys {
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<PathBuf>,
-    /// Database: sqlite:PATH or <mysql://USER@HOST/DATABASE> [default: `sqlite:STATE_DIR/cofi.sqlite`].
-    #[arg(long, global = true, value_name = "URL")]
+    /// The database.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help = "Database: sqlite:PATH or mysql://USER@HOST:PORT/DATABASE [default: sqlite:STATE_DIR/cofi.sqlite]"
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
     /// File with the password for the database [default: none, or `COFI_DATABASE_PASSWORD` in the environment].
@@ -85,9 +91,10 @@ pub struct Keys {
     pub agent_listen: Option<String>,
     /// Folders that sources of batches must lie below [default: /].
     #[arg(long, value_name = "DIR", value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "paths")]
+    #[serde(default)]
     pub allowed_roots: Option<Vec<PathBuf>>,
-    /// Codes that engines say and the table does not know, as SAID=CODE.
+    /// Codes that engines say and the table does not know; in the file only.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub language_aliases: Option<BTreeMap<String, String>>,
@@ -99,6 +106,21 @@ pub struct Keys {
     #[arg(long, value_name = "FORMAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_format: Option<LogFormat>,
+}
+
+/// A list of paths, or one text with commas between them, as the environment
+/// has it.
+fn paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<PathBuf>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Paths {
+        List(Vec<PathBuf>),
+        Text(String),
+    }
+    Ok(Option::<Paths>::deserialize(deserializer)?.map(|paths| match paths {
+        Paths::List(paths) => paths,
+        Paths::Text(text) => text.split(',').map(PathBuf::from).collect(),
+    }))
 }
 
 /// How log lines look.
@@ -133,6 +155,30 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+impl Config {
+    /// The configuration as a file would have it, without secrets.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let text = |text: &str| format!("{text:?}");
+        let roots: Vec<String> =
+            self.allowed_roots.iter().map(|root| text(&root.display().to_string())).collect();
+        let format = match self.log_format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        format!(
+            "state_dir = {}\ndatabase_url = {}\ncontrol_listen = \"{}\"\nagent_listen = \"{}\"\n\
+             allowed_roots = [{}]\nlog = {}\nlog_format = \"{format}\"\n",
+            text(&self.state_dir.display().to_string()),
+            text(&self.database.url),
+            self.control_listen,
+            self.agent_listen,
+            roots.join(", "),
+            text(&self.log),
+        )
+    }
+}
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -151,6 +197,20 @@ pub enum ConfigError {
     },
 }
 
+/// The keys that the environment may hold; other programs have `COFI_`
+/// variables of their own.
+const ENVIRONMENT: [&str; 9] = [
+    "state_dir",
+    "database_url",
+    "database_password_file",
+    "database_password",
+    "control_listen",
+    "agent_listen",
+    "allowed_roots",
+    "log",
+    "log_format",
+];
+
 impl Arguments {
     /// File, environment and flags as one.
     pub fn effective(&self) -> Result<Keys, ConfigError> {
@@ -159,7 +219,7 @@ impl Arguments {
             figment = figment.merge(Toml::file_exact(file));
         }
         figment
-            .merge(Env::prefixed("COFI_").ignore(&["config", "controller", "test_model", "test_clips"]))
+            .merge(Env::prefixed("COFI_").only(&ENVIRONMENT))
             .merge(Serialized::defaults(&self.keys))
             .extract()
             .map_err(|error| ConfigError::Unreadable(Box::new(error)))

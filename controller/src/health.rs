@@ -34,6 +34,13 @@ impl Health {
         }
     }
 
+    /// The database does not answer in time.
+    pub fn database_silent(&self) {
+        if self.serving.send_if_modified(|serving| std::mem::replace(serving, false)) {
+            tracing::error!("the database does not answer; work goes on when it does");
+        }
+    }
+
     /// Follows the state: true while the database answers.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<bool> {

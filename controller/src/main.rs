@@ -1,6 +1,6 @@
 //! `cofi-controller`: arguments, telemetry, configuration, run, exit code.
 
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use cofi_controller::{
@@ -38,11 +38,17 @@ fn main() -> ExitCode {
 fn configure(arguments: &Arguments) -> Result<Option<Config>, ConfigError> {
     let config = Config::try_from(arguments.effective()?)?;
     if arguments.check_config {
-        eprintln!("{config:#?}");
+        show(&config);
         return Ok(None);
     }
     telemetry::init(&config.log, config.log_format)?;
     Ok(Some(config))
+}
+
+/// The effective configuration, as a file would have it. Nobody listening is no
+/// error.
+fn show(config: &Config) {
+    std::io::stdout().write_all(config.to_toml().as_bytes()).ok();
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -21,6 +21,8 @@ use crate::{
 
 /// Between two looks at a batch.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// A database that takes longer to write nothing does not answer.
+const ANSWER: Duration = Duration::from_secs(3);
 /// A look may take this share of the time: a large batch is looked at less
 /// often.
 const SHARE: u32 = 10;
@@ -110,7 +112,8 @@ impl Progress {
             }
             let begun = Instant::now();
             match poller.look().await {
-                Ok(()) => poller.progress.health.database_answered(),
+                Ok(true) => poller.progress.health.database_answered(),
+                Ok(false) => poller.progress.health.database_silent(),
                 Err(error) if error.is_transient() => poller.progress.health.database_failed(&error),
                 Err(error) => tracing::error!(error = error_chain(&error), "look at the batches"),
             }
@@ -133,8 +136,12 @@ struct Poller {
 }
 
 impl Poller {
-    async fn look(&mut self) -> Result<(), LedgerError> {
-        self.progress.ledger.probe().await?;
+    /// Looks at every batch; false if the database does not answer.
+    async fn look(&mut self) -> Result<bool, LedgerError> {
+        let Ok(answer) = tokio::time::timeout(ANSWER, self.progress.ledger.probe()).await else {
+            return Ok(false);
+        };
+        answer?;
         let mut batches = self.progress.ledger.unfinished_batches().await?;
         batches.extend(self.progress.watched());
         batches.sort_unstable();
@@ -146,7 +153,7 @@ impl Poller {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn look_at(&mut self, batch: BatchId) -> Result<(), LedgerError> {

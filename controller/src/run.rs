@@ -68,6 +68,7 @@ async fn serve(
     ledger: Ledger,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let claim = ledger.claim().await.context("claim the database")?;
     ledger.discard_unpublished().await.context("discard batches that were never whole")?;
     let generation = ledger.begin_generation().await.context("begin a generation")?;
     let clock = Arc::new(SystemClock);
@@ -135,6 +136,7 @@ async fn serve(
 
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
+        lost = claim.keep() => Err(anyhow::Error::new(lost)),
         ended = parts.join_next() => Err(unexpected(ended)),
         _ = writers.join_next() => Err(anyhow::anyhow!("a task that writes to the database died")),
     };

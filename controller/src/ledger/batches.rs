@@ -57,7 +57,10 @@ impl Ledger {
     /// Cancels what is not placed yet: how many recordings that were.
     pub async fn cancel_batch(&self, batch: BatchId, now: i64) -> Result<u64, LedgerError> {
         write_transaction!(self, |tx| {
-            must_be_published(tx, batch).await?;
+            let record = read_batch(tx, batch).await?;
+            if !record.cancelled && record.counts.planned + record.counts.placement_failed == 0 {
+                return Err(LedgerError::NothingToCancel(batch));
+            }
             let flag = "UPDATE cofiBatch SET cancelled = 1, resting = 0 WHERE batchId = ?";
             tx.guarded("flag_cancelled", Statement::named("flag_cancelled", flag).bind(batch.0), 1).await?;
             let cancel = "UPDATE cofiRecording SET placement = 'cancelled', settledAt = ? \

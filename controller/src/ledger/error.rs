@@ -54,6 +54,12 @@ pub enum LedgerError {
     /// A statement failed.
     #[error("the database refused a statement")]
     Database(#[source] sqlx::Error),
+    /// Another controller has claimed the database.
+    #[error("another controller works on this database: stop it first, or give this one another database")]
+    Claimed,
+    /// Nothing of the batch is left to cancel.
+    #[error("batch {0} has nothing left to cancel")]
+    NothingToCancel(BatchId),
     /// The database was never migrated, or by an older version.
     #[error("the database is not migrated: run `cofi-controller migrate` on it first")]
     NotMigrated,

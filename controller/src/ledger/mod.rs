@@ -23,7 +23,7 @@ mod stored;
 use std::time::Duration;
 
 use database::Database;
-pub use database::DatabaseUrl;
+pub use database::{Claim, DatabaseUrl};
 pub use error::LedgerError;
 pub use records::*;
 pub use schema::{Finding, MigrationPlan, Step, migrate, plan_migration};
@@ -49,6 +49,11 @@ impl Ledger {
             schema::assert_ready(&mut database.begin_writing().await?).await?;
         }
         Ok(Self { database })
+    }
+
+    /// Claims the database: there is one controller a database.
+    pub async fn claim(&self) -> Result<Claim, LedgerError> {
+        self.database.claim().await
     }
 
     /// Waits for what is under way and closes the database.

@@ -117,7 +117,8 @@ pub(crate) async fn serve_control(
 fn reflection() -> tonic_reflection::server::Builder<'static> {
     let builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
     let services =
         ["cofi.v1.BatchService", "cofi.v1.CallService", "cofi.v1.FleetService", "grpc.health.v1.Health"];
     services.into_iter().fold(builder, tonic_reflection::server::Builder::with_service_name)

@@ -87,6 +87,8 @@ impl RpcError {
                 LedgerError::NoSuchAgent(_) => Some("name"),
                 LedgerError::NoSuchRow { .. }
                 | LedgerError::BatchCancelled(_)
+                | LedgerError::NothingToCancel(_)
+                | LedgerError::Claimed
                 | LedgerError::Guard { .. }
                 | LedgerError::Corrupt { .. }
                 | LedgerError::Busy(_)
@@ -113,11 +115,12 @@ fn ledger_code(error: &LedgerError) -> Code {
         LedgerError::NoSuchBatch(_) | LedgerError::NoSuchAgent(_) => Code::NotFound,
         LedgerError::NoSuchRow { .. } => Code::InvalidArgument,
         LedgerError::KeyTaken(..) => Code::AlreadyExists,
-        LedgerError::BatchCancelled(_) => Code::FailedPrecondition,
+        LedgerError::BatchCancelled(_) | LedgerError::NothingToCancel(_) => Code::FailedPrecondition,
         LedgerError::Busy(_) => Code::Aborted,
         LedgerError::Unavailable(_) => Code::Unavailable,
         LedgerError::Guard { .. }
         | LedgerError::Corrupt { .. }
+        | LedgerError::Claimed
         | LedgerError::Database(_)
         | LedgerError::NotMigrated
         | LedgerError::NewerSchema

@@ -2,11 +2,13 @@
 //! The only folder of the ledger that knows which database it is; what differs
 //! between them is here, and everything above is written once.
 
+mod claim;
 mod mysql;
 mod sqlite;
 
 use std::fmt;
 
+pub use claim::Claim;
 use mysql::MySqlServer;
 pub(super) use mysql::{mysql_connection, mysql_migrations};
 use sqlite::Sqlite3;
@@ -55,6 +57,14 @@ impl Database {
             Ok(Self::Sqlite(Sqlite3::open(&url.url).await?))
         } else {
             Ok(Self::MySql(MySqlServer::connect(url).await?))
+        }
+    }
+
+    /// Claims the database for this controller.
+    pub(super) async fn claim(&self) -> Result<Claim, LedgerError> {
+        match self {
+            Self::Sqlite(database) => Claim::on_file(&database.file()).await,
+            Self::MySql(database) => Claim::on_server(database.url()).await,
         }
     }
 

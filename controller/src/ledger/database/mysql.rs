@@ -46,6 +46,7 @@ const READER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 pub(in crate::ledger) struct MySqlServer {
     writers: MySqlPool,
     readers: MySqlPool,
+    url: DatabaseUrl,
 }
 
 impl MySqlServer {
@@ -54,7 +55,11 @@ impl MySqlServer {
         let options = options(url)?;
         let writers = pool(WRITERS, WRITER).connect_with(options.clone()).await?;
         let readers = pool(READERS, READER).connect_with(options).await?;
-        Ok(Self { writers, readers })
+        Ok(Self { writers, readers, url: url.clone() })
+    }
+
+    pub(super) fn url(&self) -> &DatabaseUrl {
+        &self.url
     }
 
     pub(super) async fn begin_writing(&self) -> Result<Transaction<'static, MySql>, LedgerError> {

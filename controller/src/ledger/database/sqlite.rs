@@ -1,6 +1,12 @@
 //! The embedded database: SQLite in a file of its own.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    fs::{DirBuilder, File},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+    str::FromStr,
+    time::Duration,
+};
 
 use sqlx::{
     AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef,
@@ -53,9 +59,7 @@ impl Sqlite3 {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(STATEMENT_CACHE);
-        if let Some(folder) = options.get_filename().parent().filter(|folder| *folder != Path::new("")) {
-            std::fs::create_dir_all(folder).map_err(sqlx::Error::Io)?;
-        }
+        prepare(options.get_filename()).map_err(sqlx::Error::Io)?;
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         migrate(&writer).await.map_err(LedgerError::Migrate)?;
         let readers =
@@ -73,10 +77,24 @@ impl Sqlite3 {
         Ok(self.readers.begin().await?)
     }
 
+    /// The database's file.
+    pub(super) fn file(&self) -> std::path::PathBuf {
+        self.writer.connect_options().get_filename().to_owned()
+    }
+
     pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Makes the folder and the file, for their owner alone; SQLite gives the files
+/// beside it the same rights.
+fn prepare(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent().filter(|folder| *folder != Path::new("")) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(file).map(|_| ())
 }
 
 /// Brings the schema up to date. The migrator holds no lock on this database:
