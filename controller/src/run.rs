@@ -70,6 +70,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let claim = ledger.claim().await.context("claim the database")?;
     ledger.discard_unpublished().await.context("discard batches that were never whole")?;
+    let database_id = ledger.database_id().await.context("read the database's name")?;
     let generation = ledger.begin_generation().await.context("begin a generation")?;
     let clock = Arc::new(SystemClock);
     let health = Health::default();
@@ -122,6 +123,7 @@ async fn serve(
         applier,
         health,
         clock,
+        database_id: database_id.into(),
         tasks: tasks.clone(),
     };
     tracing::info!(

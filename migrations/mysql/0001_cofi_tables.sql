@@ -69,7 +69,7 @@ CREATE TABLE cofiEvent (
 
 CREATE TABLE cofiMeta (
   `one` TINYINT NOT NULL PRIMARY KEY CHECK (`one` = 1),
-  databaseGeneration VARCHAR(36) NOT NULL,
+  databaseId VARCHAR(36) NOT NULL,
   controllerGeneration BIGINT NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-INSERT INTO cofiMeta (`one`, databaseGeneration, controllerGeneration) VALUES (1, REPLACE(UUID(), '-', ''), 0);
+INSERT INTO cofiMeta (`one`, databaseId, controllerGeneration) VALUES (1, REPLACE(UUID(), '-', ''), 0);

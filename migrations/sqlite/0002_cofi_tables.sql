@@ -67,10 +67,10 @@ CREATE INDEX cofiEventRecording ON cofiEvent (batchId, ordinal, id);
 
 CREATE TABLE cofiMeta (
   one INTEGER PRIMARY KEY CHECK (one = 1),
-  databaseGeneration TEXT NOT NULL,
+  databaseId TEXT NOT NULL,
   controllerGeneration INTEGER NOT NULL
 ) STRICT;
-INSERT INTO cofiMeta (one, databaseGeneration, controllerGeneration) VALUES (1, lower(hex(randomblob(16))), 0);
+INSERT INTO cofiMeta (one, databaseId, controllerGeneration) VALUES (1, lower(hex(randomblob(16))), 0);
 
 CREATE VIEW cofiReadyCall AS
   SELECT * FROM `call` WHERE status = 'Pending' AND lang <> 'unknown';

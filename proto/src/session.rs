@@ -25,6 +25,8 @@ pub struct Hello {
     pub receive_connections: u32,
     /// Its state at this moment.
     pub heartbeat: Heartbeat,
+    /// The database that its store belongs to; empty if it has met none.
+    pub database_id: String,
 }
 
 /// Widest `ip` column of the shared tables.
@@ -54,6 +56,7 @@ impl TryFrom<pb::Hello> for Hello {
                 "1 to 16",
             )?,
             heartbeat: hello.heartbeat.ok_or(Malformed::Missing("hello.heartbeat"))?.try_into()?,
+            database_id: hello.database_id,
         })
     }
 }
@@ -70,6 +73,7 @@ impl From<Hello> for pb::Hello {
             weight: hello.weight,
             receive_connections: hello.receive_connections,
             heartbeat: Some(hello.heartbeat.into()),
+            database_id: hello.database_id,
         }
     }
 }

@@ -52,6 +52,9 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
     };
     let (mut down, welcome) =
         timeout(OPEN_TIMEOUT, opening).await.map_err(|_| LinkError::Silent("the hello"))??;
+    if !welcome.database_id.is_empty() {
+        link.layout.belong_to(&welcome.database_id)?;
+    }
     tracing::info!(controller = %link.config.controller, "session begun");
 
     let every = Duration::from_millis(welcome.heartbeat_interval_ms.into());
@@ -84,6 +87,7 @@ async fn hello(link: &Link) -> Result<pb::Hello, LinkError> {
         weight: config.weight,
         receive_connections: config.receive_connections,
         heartbeat: pulse::heartbeat(link).await?,
+        database_id: link.layout.database_id()?.unwrap_or_default(),
     }
     .into())
 }

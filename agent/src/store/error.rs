@@ -9,6 +9,16 @@ use crate::journal::JournalError;
 /// The store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
+    /// The controller works on another database than before.
+    #[error(
+        "this data_dir belongs to database {own}, and the controller works on {other}: give the agent another data_dir"
+    )]
+    OtherDatabase {
+        /// Whose recordings are stored here.
+        own: String,
+        /// Whose are offered.
+        other: String,
+    },
     /// A folder or file of the store cannot be made or opened.
     #[error("open {}", path.display())]
     Open {

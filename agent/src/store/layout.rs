@@ -4,6 +4,7 @@
 //! data_dir/
 //!   lock             held while an agent runs here
 //!   storage.id       UUID, made once
+//!   database.id      the database whose recordings these are
 //!   journal.sqlite
 //!   incoming/        recordings on their way, under names of our own
 //!   recordings/BATCH/AUDIO NAME
@@ -27,6 +28,7 @@ use super::StoreError;
 
 const JOURNAL: &str = "journal.sqlite";
 const STORAGE_ID: &str = "storage.id";
+const DATABASE_ID: &str = "database.id";
 const RECORDINGS: &str = "recordings";
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -84,6 +86,26 @@ impl Layout {
     /// The UUID of this store.
     pub(crate) fn storage_id(&self) -> &str {
         &self.storage_id
+    }
+
+    /// The database whose recordings are stored here, once one is.
+    pub(crate) fn database_id(&self) -> Result<Option<String>, StoreError> {
+        let path = self.root.join(DATABASE_ID);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(opening(&path, source)),
+        }
+    }
+
+    /// Writes down whose recordings are stored here, unless that stands
+    /// already: another database's recordings have the same names.
+    pub(crate) fn belong_to(&self, database: &str) -> Result<(), StoreError> {
+        match self.database_id()? {
+            None => write_durably(&self.root, DATABASE_ID, database),
+            Some(own) if own == database => Ok(()),
+            Some(own) => Err(StoreError::OtherDatabase { own, other: database.to_owned() }),
+        }
     }
 
     /// Where the journal lies.
@@ -173,17 +195,22 @@ fn storage_id(root: &Path) -> Result<String, StoreError> {
         return Ok(id.to_string());
     }
     let id = Uuid::new_v4().to_string();
-    let fresh = root.join("storage.id.new");
+    write_durably(root, STORAGE_ID, &id)?;
+    Ok(id)
+}
+
+/// Writes a line into a file of the root, whole or not at all.
+fn write_durably(root: &Path, name: &str, line: &str) -> Result<(), StoreError> {
+    let (path, fresh) = (root.join(name), root.join(format!("{name}.new")));
     let write = || {
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&fresh)?;
-        file.write_all(format!("{id}\n").as_bytes())?;
+        file.write_all(format!("{line}\n").as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &path)
     };
     write().map_err(|source| opening(&path, source))?;
-    sync_path(root)?;
-    Ok(id)
+    sync_path(root)
 }
 
 fn sync_path(folder: &Path) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! The one row that the database as a whole has.
 
-use super::{Ledger, LedgerError, sql::Statement, write_transaction};
+use super::{Ledger, LedgerError, read_transaction, sql::Statement, write_transaction};
 
 impl Ledger {
     /// Raises the controller's generation durably and gives the new one.
@@ -11,6 +11,15 @@ impl Ledger {
             let read = "SELECT controllerGeneration FROM cofiMeta WHERE one = 1";
             let row = tx.row(Statement::named("read_generation", read)).await?;
             row.map_or_else(|| Err(LedgerError::NoSuchRow { table: "cofiMeta", id: 1 }), |row| row.count(0))
+        })
+    }
+
+    /// What names this database for ever, also in its backups.
+    pub async fn database_id(&self) -> Result<String, LedgerError> {
+        read_transaction!(self, |tx| {
+            let read = "SELECT databaseId FROM cofiMeta WHERE one = 1";
+            let row = tx.row(Statement::named("read_database_id", read)).await?;
+            row.map_or_else(|| Err(LedgerError::NoSuchRow { table: "cofiMeta", id: 1 }), |row| row.text(0))
         })
     }
 

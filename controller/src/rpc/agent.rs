@@ -43,6 +43,7 @@ pub(super) struct Agents {
     pub(super) applier: mpsc::Sender<ToApply>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tasks: TaskTracker,
+    pub(super) database_id: Arc<str>,
 }
 
 type Downward<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -67,6 +68,7 @@ impl AgentService for Agents {
             session_token: token.into(),
             heartbeat_interval_ms: millis(HEARTBEAT),
             lease_ms: millis(LEASE),
+            database_id: self.database_id.to_string(),
         };
         let me = self.clone();
         let ending = ended.clone();
@@ -115,6 +117,10 @@ impl Agents {
     async fn seat(&self, hello: Hello) -> Result<Session, RpcError> {
         if hello.protocol != PROTOCOL {
             return Err(RpcError::Protocol { ours: PROTOCOL, theirs: hello.protocol });
+        }
+        if !hello.database_id.is_empty() && *hello.database_id != *self.database_id {
+            let ours = self.database_id.to_string();
+            return Err(RpcError::OtherDatabase { ours, theirs: hello.database_id });
         }
         let record = AgentRecord {
             name: hello.name.clone(),

@@ -54,6 +54,7 @@ fn agent(record: AgentRecord, status: Option<AgentStatus>) -> pb::Agent {
         storage_id: record.storage_id,
         last_seen_micros: record.last_seen,
         state: pb::AgentState::Away.into(),
+        reason: "not connected: it does not run, or does not reach this controller".to_owned(),
         ..pb::Agent::default()
     };
     let Some(status) = status else { return agent };

@@ -66,6 +66,8 @@ pub(crate) struct Services {
     pub(crate) health: Health,
     /// Gives the time of day.
     pub(crate) clock: Arc<dyn Clock>,
+    /// Names the database for ever.
+    pub(crate) database_id: Arc<str>,
     /// What outlives a call.
     pub(crate) tasks: TaskTracker,
 }
@@ -141,6 +143,7 @@ pub(crate) async fn serve_agents(
         applier: services.applier,
         clock: services.clock,
         tasks: services.tasks,
+        database_id: services.database_id,
     };
     server()
         .add_service(AgentServiceServer::new(agents).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))

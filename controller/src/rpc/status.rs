@@ -40,6 +40,16 @@ pub(super) enum RpcError {
         /// The agent's.
         theirs: u32,
     },
+    /// An agent stores the recordings of another database.
+    #[error(
+        "the agent's data_dir belongs to database {theirs}, this controller works on {ours}: give the agent another data_dir"
+    )]
+    OtherDatabase {
+        /// The controller's.
+        ours: String,
+        /// The agent's.
+        theirs: String,
+    },
     /// A stream belongs to no live session.
     #[error("the session that this stream belongs to has ended, or has as many streams as it announced")]
     StaleSession,
@@ -67,7 +77,9 @@ impl RpcError {
             | Self::Plan(PlanError::Invalid { .. }) => Code::InvalidArgument,
             Self::Plan(PlanError::BeingPlanned(_)) | Self::StaleSession => Code::Aborted,
             Self::Plan(PlanError::Ledger(error)) | Self::Ledger(error) => ledger_code(error),
-            Self::Join(JoinRefused::NameInUse(_)) | Self::Protocol { .. } => Code::FailedPrecondition,
+            Self::Join(JoinRefused::NameInUse(_)) | Self::Protocol { .. } | Self::OtherDatabase { .. } => {
+                Code::FailedPrecondition
+            }
             Self::Stopping => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }
@@ -102,6 +114,7 @@ impl RpcError {
             Self::Plan(PlanError::BeingPlanned(_))
             | Self::Join(_)
             | Self::Protocol { .. }
+            | Self::OtherDatabase { .. }
             | Self::StaleSession
             | Self::NoBeginning(_)
             | Self::Stopping

@@ -116,6 +116,7 @@ impl AgentService for Service {
             session_token: Bytes::from_static(b"token"),
             heartbeat_interval_ms: 1_000,
             lease_ms: 20_000,
+            database_id: String::from("test"),
         };
         down.send(Ok(pb::FromController { message: Some(Down::Welcome(welcome)) })).await.unwrap();
         let session = Session {
