@@ -3,7 +3,7 @@
 //! all watchers.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     commit::error_chain,
-    dispatch::Dispatch,
+    dispatch::{AgentStatus, Dispatch},
     health::Health,
     ledger::{BatchRecord, Highlights, Ledger, LedgerError},
 };
@@ -77,8 +77,37 @@ impl Progress {
     pub async fn view(&self, batch: BatchId) -> Result<View, LedgerError> {
         let record = self.ledger.batch(batch).await?;
         let highlights = self.ledger.highlights(batch).await?;
-        let waiting_for = if record.rests() { None } else { self.dispatch.waiting_for(batch).await };
+        let waiting_for = self.waiting_for(&record).await?;
         Ok(View { record, highlights, rates: Rates::default(), waiting_for })
+    }
+
+    /// Why what is left of a batch does not go on: nobody takes what is unsent,
+    /// or those who hold what is unidentified are away.
+    async fn waiting_for(&self, record: &BatchRecord) -> Result<Option<String>, LedgerError> {
+        if record.rests() {
+            return Ok(None);
+        }
+        if record.counts.planned > 0 {
+            return Ok(self.dispatch.waiting_for(record.batch).await);
+        }
+        let holders = self.ledger.lid_holders(record.batch).await?;
+        let agents: BTreeMap<String, AgentStatus> = self
+            .dispatch
+            .agents()
+            .await
+            .into_iter()
+            .map(|(name, status)| (name.to_string(), status))
+            .collect();
+        let mut why = Vec::new();
+        for (name, recordings) in holders {
+            match agents.get(&name) {
+                None => why.push(format!("{name} to connect (it holds {recordings} recordings to identify)")),
+                Some(AgentStatus { unfit: Some(unfit), .. }) => why.push(format!("{name}, which {unfit}")),
+                // One that works is enough for the batch to get on.
+                Some(_) => return Ok(None),
+            }
+        }
+        Ok((!why.is_empty()).then(|| why.join("; ")))
     }
 
     /// What the poller sees of a batch from now on.

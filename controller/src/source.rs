@@ -170,6 +170,11 @@ fn stamp(file: &std::fs::File) -> std::io::Result<Stamp> {
         device: metadata.dev(),
         inode: metadata.ino(),
         size: metadata.len(),
-        mtime: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+        mtime: nanos(metadata.mtime(), metadata.mtime_nsec()),
     })
+}
+
+/// A time of a file, in nanoseconds since 1970-01-01 UTC.
+pub(crate) fn nanos(seconds: i64, nanos: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
 }

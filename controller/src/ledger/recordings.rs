@@ -6,7 +6,7 @@ use cofi_proto::{AgentName, BatchId, Digest, RecordingId};
 
 use super::{
     Ledger, LedgerError, ManifestRecord, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord,
-    Retried, batches,
+    Retried, SourceStamp, batches,
     database::Transaction,
     read_transaction,
     sql::{Row, Statement, chunks},
@@ -115,6 +115,54 @@ impl Ledger {
                 .bind(ordinal)
                 .bind(limit);
             tx.rows(select).await?.iter().map(pending).collect()
+        })
+    }
+
+    /// Recordings after ordinal `after` that could not be placed because their
+    /// source had changed: ordinal and path.
+    pub async fn changed_sources(
+        &self,
+        batch: BatchId,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, String)>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let select = "SELECT ordinal, sourcePath FROM cofiRecording WHERE batchId = ? \
+                          AND placement = 'failed' AND code = 'source_changed' AND ordinal > ? \
+                          ORDER BY ordinal LIMIT ?";
+            let select = Statement::named("changed_sources", select).bind(batch.0).bind(after).bind(limit);
+            tx.rows(select).await?.iter().map(|row| Ok((row.int(0)?, row.text(1)?))).collect()
+        })
+    }
+
+    /// Takes the files of failed recordings as they are now.
+    pub async fn restamp_sources(&self, batch: BatchId, stamps: &[SourceStamp]) -> Result<(), LedgerError> {
+        write_transaction!(self, |tx| {
+            for stamp in stamps {
+                let update = "UPDATE cofiRecording SET size = ?, mtime = ? \
+                              WHERE batchId = ? AND ordinal = ? AND placement = 'failed'";
+                let update = Statement::named("restamp_source", update)
+                    .bind(i64::try_from(stamp.size).unwrap_or(i64::MAX))
+                    .bind(stamp.mtime)
+                    .bind(batch.0)
+                    .bind(stamp.ordinal);
+                tx.execute(update).await?;
+            }
+            let bytes = "UPDATE cofiBatch SET bytes = (SELECT COALESCE(SUM(size), 0) FROM cofiRecording \
+                         WHERE batchId = ?) WHERE batchId = ?";
+            let bytes = Statement::named("recount_bytes", bytes).bind(batch.0).bind(batch.0);
+            tx.execute(bytes).await.map(|_| ())
+        })
+    }
+
+    /// Agents that hold recordings of a batch that are not identified yet, and
+    /// how many.
+    pub async fn lid_holders(&self, batch: BatchId) -> Result<Vec<(String, u64)>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let select = "SELECT agent, COUNT(*) FROM cofiRecording WHERE batchId = ? AND placement = 'stored' \
+                          AND lid = 'none' AND agent IS NOT NULL GROUP BY agent ORDER BY agent";
+            let rows = tx.rows(Statement::named("lid_holders", select).bind(batch.0)).await?;
+            rows.iter().map(|row| Ok((row.text(0)?, row.count(1)?))).collect()
         })
     }
 

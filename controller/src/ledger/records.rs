@@ -162,6 +162,17 @@ pub struct NameColumns {
     pub url: Option<NameColumn>,
 }
 
+/// What a file of a source looks like now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceStamp {
+    /// Place in the manifest.
+    pub ordinal: i64,
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub mtime: i64,
+}
+
 /// A recording that waits to be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedRecording {

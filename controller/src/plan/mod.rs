@@ -3,6 +3,7 @@
 
 mod fill;
 mod names;
+mod refresh;
 mod walk;
 
 use std::{path::PathBuf, sync::Arc};

@@ -11,6 +11,7 @@ use cofi_proto::limits::MAX_RECORDING_BYTES;
 use tokio::sync::mpsc;
 
 use super::{Offender, names};
+use crate::source::nanos;
 use crate::source::open_beneath;
 
 /// Files in a chunk: one statement's worth.
@@ -122,7 +123,7 @@ impl Walk<'_> {
             audio_name: audio_name.to_owned(),
             source_path: source_path.to_owned(),
             size: metadata.len(),
-            mtime: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+            mtime: nanos(metadata.mtime(), metadata.mtime_nsec()),
         });
         if self.chunk.len() == CHUNK { self.flush() } else { Ok(()) }
     }

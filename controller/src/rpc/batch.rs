@@ -93,6 +93,7 @@ impl Batches {
             return Err(RpcError::field("ordinals", "more than 10,000: leave them out to retry all"));
         }
         let batch = BatchId(request.batch_id);
+        self.planner.refresh_changed(batch).await?;
         let retried = self.ledger.retry(batch, &request.ordinals, self.clock.now_micros()).await?;
         let identifications = u64::try_from(retried.identifications.len()).unwrap_or(u64::MAX);
         if retried.placements > 0 {
