@@ -57,6 +57,13 @@ impl Journal {
         sqlx::query_as(select).bind(batch).fetch_all(&self.0).await.context("read what is held")
     }
 
+    /// Names of the recordings of a batch that have a result.
+    pub async fn finished(&self, batch: i64) -> Result<Vec<String>> {
+        let select = "SELECT audio_name FROM recording r WHERE batch = ? AND EXISTS (SELECT 1 FROM result f \
+                      WHERE f.batch = r.batch AND f.ordinal = r.ordinal)";
+        sqlx::query_scalar(select).bind(batch).fetch_all(&self.0).await.context("read what is finished")
+    }
+
     /// How many recordings it holds in their place.
     pub async fn held_count(&self) -> Result<i64> {
         self.count("SELECT COUNT(*) FROM recording WHERE incoming IS NULL").await

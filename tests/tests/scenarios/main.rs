@@ -1,6 +1,8 @@
 //! End to end: the built programs as real processes on loopback, ended by the
 //! one audit.
 
+mod agent_killed;
+mod agents;
 mod bad_requests;
 mod bad_sources;
 mod controller_killed;

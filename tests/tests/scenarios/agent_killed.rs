@@ -1,0 +1,127 @@
+//! Agents are killed, and come back.
+
+use std::collections::HashMap;
+
+use anyhow::{Result, ensure};
+use cofi_proto::pb::v1 as pb;
+use cofi_tests::{
+    audit::audit,
+    cluster::{Cluster, PATIENCE},
+    journal::Held,
+    reader::Reader,
+    seeds::seeds,
+    wait::until,
+    worker::Behaviour,
+};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+
+const RECORDINGS: usize = 8_000;
+
+/// What one of the two agents holds when it is killed in the middle of its
+/// share.
+const HELD: std::ops::Range<i64> = 200..2_500;
+
+/// Recordings with which one worker is busy, or was when its agent died: the
+/// one in hand, and those whose answers were on their way to the journal.
+const IN_HAND: usize = 20;
+
+/// Slow enough that most recordings still wait when the agent is killed.
+const SLOW: Behaviour = Behaviour::Delay { millis: 2 };
+
+/// Recordings that are identified when the agent is killed.
+const IDENTIFIED: std::ops::Range<i64> = 50..400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_killed_while_it_receives_keeps_what_it_acknowledged() -> Result<()> {
+    for seed in seeds(1, 10)? {
+        eprintln!("seed {seed}");
+        let aim = StdRng::seed_from_u64(seed).random_range(HELD);
+        let (mut cluster, corpus) = Cluster::with_corpus(2, RECORDINGS, seed).await?;
+        let batch = cluster.submit(&corpus).await?;
+        let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+        let journal = cluster.agents[0].journal().await?;
+        until(format!("agent to hold {aim}"), PATIENCE, async || {
+            Ok((journal.held_count().await? >= aim).then_some(()))
+        })
+        .await?;
+        cluster.agents[0].kill().await?;
+        let held = journal.held(batch).await?;
+        eprintln!("killed with {} held", held.len());
+        let distributed = cluster.tables().await?.distributed(batch).await?;
+        ensure!(usize::try_from(distributed)? < RECORDINGS, "the agent was killed too late");
+
+        let agent = &mut cluster.agents[0];
+        agent.start(&cluster.controller)?;
+        cluster.at_rest(batch).await?;
+        reader.finish()?;
+        let tally = audit(&cluster, &corpus, batch).await?;
+        ensure!(tally.identified == u64::try_from(RECORDINGS)?, "{tally:?}");
+        let after: HashMap<i64, Held> =
+            journal.held(batch).await?.into_iter().map(|held| (held.ordinal, held)).collect();
+        for before in held.iter().filter(|before| before.placed) {
+            let now = after.get(&before.ordinal);
+            ensure!(now.is_some_and(Held::came_once), "held when it was killed: {before:?}, now {now:?}");
+        }
+        cluster.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_killed_while_it_identifies_does_no_finished_work_again() -> Result<()> {
+    for seed in seeds(1, 10)? {
+        eprintln!("seed {seed}");
+        let aim = StdRng::seed_from_u64(seed).random_range(IDENTIFIED);
+        let (mut cluster, corpus) = Cluster::with_corpus(1, 1_500, seed).await?;
+        cluster.agents[0].desk.tell(&SLOW)?;
+        let batch = cluster.submit(&corpus).await?;
+        let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+        let tables = cluster.tables().await?;
+        until("enough to be identified, and everything distributed", PATIENCE, async || {
+            let (identified, distributed) =
+                (tables.identified(batch).await?, tables.distributed(batch).await?);
+            Ok((identified >= aim && distributed == 1_500).then_some(()))
+        })
+        .await?;
+        cluster.agents[0].kill().await?;
+        let finished = cluster.agents[0].journal().await?.finished(batch).await?;
+        eprintln!("killed with {} finished", finished.len());
+        ensure!(finished.len() < 1_500, "the agent was killed too late");
+        let asked_before = cluster.agents[0].desk.requests()?;
+
+        cluster.agents[0].desk.tell(&Behaviour::Answer)?;
+        let agent = &mut cluster.agents[0];
+        agent.start(&cluster.controller)?;
+        let ended = cluster.at_rest(batch).await?;
+        ensure!(ended.state() == pb::BatchState::Complete, "{ended:?}");
+        reader.finish()?;
+        let tally = audit(&cluster, &corpus, batch).await?;
+        ensure!(tally.identified == 1_500, "{tally:?}");
+        let asked = cluster.agents[0].desk.requests()?;
+        for name in &finished {
+            ensure!(asked[name] == asked_before[name], "{name:?} was finished and identified again");
+        }
+        let twice = asked.values().filter(|&&times| times > 1).count();
+        ensure!(twice <= IN_HAND, "{twice} recordings were identified again");
+        cluster.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_crashes_costs_attempts_and_no_agent() -> Result<()> {
+    let (mut cluster, corpus) = Cluster::with_corpus(1, 1, 1).await?;
+    cluster.agents[0].desk.tell(&Behaviour::Crash)?;
+    let batch = cluster.submit(&corpus).await?;
+    let ended = cluster.at_rest(batch).await?;
+    ensure!(ended.counts.unwrap_or_default().lid_failed == 1, "{ended:?}");
+    ensure!(ended.newest_failures.iter().all(|failure| failure.code == "worker_crashed"), "{ended:?}");
+    ensure!(cluster.agents[0].ended()?.is_none(), "the agent ended with its worker");
+
+    cluster.agents[0].desk.tell(&Behaviour::Answer)?;
+    cluster.client()?.retry(batch).await?;
+    cluster.at_rest(batch).await?;
+    let tally = audit(&cluster, &corpus, batch).await?;
+    ensure!(tally.identified == 1, "{tally:?}");
+    cluster.stop().await
+}
