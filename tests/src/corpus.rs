@@ -90,10 +90,34 @@ impl Corpus {
             let sample = Sample { name: name.clone(), source_path, size, answer, lang, has_language_row };
             Ok((name, sample))
         });
-        let samples: HashMap<String, Sample> = samples.collect::<Result<_>>()?;
-        let answers = root.with_extension("answers");
-        write_answers(&answers, samples.values().map(|sample| (sample.name.as_str(), &sample.answer)))?;
-        Ok(Self { root: root.to_owned(), answers, samples })
+        let samples = samples.collect::<Result<_>>()?;
+        let corpus = Self { root: root.to_owned(), answers: root.with_extension("answers"), samples };
+        corpus.write_answers()?;
+        Ok(corpus)
+    }
+
+    /// Adds a recording in English: its path. Workers that run already do not
+    /// know of it.
+    pub fn add(&mut self, name: &str, content: &[u8]) -> Result<PathBuf> {
+        let path = self.root.join(name);
+        fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
+        let answer = KnownAnswer { said: "en".to_owned(), duration_seconds: 60.0, processing_seconds: 0.5 };
+        let sample = Sample {
+            name: name.to_owned(),
+            source_path: name.to_owned(),
+            size: u64::try_from(content.len())?,
+            answer,
+            lang: "en",
+            has_language_row: true,
+        };
+        self.samples.insert(name.to_owned(), sample);
+        self.write_answers()?;
+        Ok(path)
+    }
+
+    fn write_answers(&self) -> Result<()> {
+        let answers = self.samples.values().map(|sample| (sample.name.as_str(), &sample.answer));
+        write_answers(&self.answers, answers)
     }
 
     /// Where a recording lies.

@@ -98,6 +98,16 @@ impl Agent {
         self.process.take().with_context(|| format!("agent {} does not run", self.name))?.kill().await
     }
 
+    /// SIGSTOP: it stands still until it is let go on.
+    pub fn pause(&self) -> Result<()> {
+        self.process.as_ref().context("the agent does not run")?.pause()
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) -> Result<()> {
+        self.process.as_ref().context("the agent does not run")?.go_on()
+    }
+
     /// Ends it in order, if it runs.
     pub async fn stop(&mut self) -> Result<()> {
         let Some(process) = self.process.take() else { return Ok(()) };

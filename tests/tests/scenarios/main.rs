@@ -9,3 +9,4 @@ mod controller_killed;
 mod grpcurl;
 mod lid_stopped;
 mod normal_flow;
+mod source_changes;
