@@ -149,7 +149,7 @@ impl AgentService for Service {
 
 impl Session {
     async fn take(&mut self) {
-        let message = within("a message of the agent", self.up.message()).await.unwrap();
+        let message = self.up.message().await.unwrap();
         match message.expect("the agent ended the session").message.unwrap() {
             Up::Hello(_) => panic!("a second hello"),
             Up::Held(page) => self.held.push_back(page),
@@ -165,43 +165,56 @@ impl Session {
 
     /// All that the agent says it holds.
     pub async fn held(&mut self) -> Vec<Held> {
-        while !self.held.back().is_some_and(|page| page.last) {
-            self.take().await;
-        }
+        within("the last page of what is held", async {
+            while !self.held.back().is_some_and(|page| page.last) {
+                self.take().await;
+            }
+        })
+        .await;
         let pages = self.held.iter().inspect(|page| assert!(page.recordings.len() <= 1_000));
         pages.flat_map(|page| page.recordings.clone()).map(|held| Held::try_from(held).unwrap()).collect()
     }
 
     pub async fn result(&mut self) -> LidResult {
-        loop {
-            if let Some(result) = self.results.pop_front() {
-                return result;
+        within("a result", async {
+            loop {
+                if let Some(result) = self.results.pop_front() {
+                    return result;
+                }
+                self.take().await;
             }
-            self.take().await;
-        }
+        })
+        .await
     }
 
     /// The next heartbeat for which `condition` holds.
     pub async fn heartbeat(&mut self, condition: impl Fn(&pb::Heartbeat) -> bool) -> pb::Heartbeat {
-        loop {
-            while let Some(heartbeat) = self.heartbeats.pop_front() {
-                if condition(&heartbeat) {
-                    return heartbeat;
+        within("such a heartbeat", async {
+            loop {
+                while let Some(heartbeat) = self.heartbeats.pop_front() {
+                    if condition(&heartbeat) {
+                        return heartbeat;
+                    }
                 }
+                self.take().await;
             }
-            self.take().await;
-        }
+        })
+        .await
     }
 
     /// Reads until the agent ends its side of the session, then ends the other.
     pub async fn ended(mut self) -> Vec<LidResult> {
-        while let Ok(Some(message)) = within("the end of the session", self.up.message()).await {
-            if let Some(Up::Results(group)) = message.message {
-                self.results
-                    .extend(group.results.into_iter().map(|result| LidResult::try_from(result).unwrap()));
+        within("the end of the session", async {
+            while let Ok(Some(message)) = self.up.message().await {
+                if let Some(Up::Results(group)) = message.message {
+                    let results =
+                        group.results.into_iter().map(|result| LidResult::try_from(result).unwrap());
+                    self.results.extend(results);
+                }
             }
-        }
-        self.results.into()
+            self.results.into()
+        })
+        .await
     }
 
     /// Cuts the session.
