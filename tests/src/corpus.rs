@@ -66,6 +66,7 @@ pub struct Corpus {
 impl Corpus {
     /// Makes `count` recordings in a new folder; the same seed makes the same.
     pub fn make(root: &Path, count: usize, seed: u64) -> Result<Self> {
+        fs::create_dir(root).with_context(|| format!("make {}", root.display()))?;
         let mut random = StdRng::seed_from_u64(seed);
         let samples = (0..count).map(|index| {
             let name = format!("call {index:05} é.wav");
@@ -84,7 +85,7 @@ impl Corpus {
                 said: said.to_owned(),
                 // Quarters, which decimals and every float hold exactly.
                 duration_seconds: f64::from(random.random_range(4..2_400_u32)) / 4.0,
-                processing_seconds: f64::from(random.random_range(1..8_u32)) / 8.0,
+                processing_seconds: Some(f64::from(random.random_range(1..8_u32)) / 8.0),
             };
             let size = u64::try_from(content.len())?;
             let sample = Sample { name: name.clone(), source_path, size, answer, lang, has_language_row };
@@ -96,18 +97,29 @@ impl Corpus {
         Ok(corpus)
     }
 
-    /// Adds a recording in English: its path. Workers that run already do not
-    /// know of it.
-    pub fn add(&mut self, name: &str, content: &[u8]) -> Result<PathBuf> {
+    /// A folder without recordings, to which some are added one by one.
+    pub fn empty(root: &Path) -> Result<Self> {
+        Self::make(root, 0, 0)
+    }
+
+    /// Adds a recording that is to be found in `lang` and to last so long: its
+    /// path. Workers that run already do not know of it.
+    pub fn add(
+        &mut self,
+        name: &str,
+        content: &[u8],
+        lang: &'static str,
+        duration_seconds: f64,
+    ) -> Result<PathBuf> {
         let path = self.root.join(name);
         fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
-        let answer = KnownAnswer { said: "en".to_owned(), duration_seconds: 60.0, processing_seconds: 0.5 };
+        let answer = KnownAnswer { said: lang.to_owned(), duration_seconds, processing_seconds: None };
         let sample = Sample {
             name: name.to_owned(),
             source_path: name.to_owned(),
             size: u64::try_from(content.len())?,
             answer,
-            lang: "en",
+            lang,
             has_language_row: true,
         };
         self.samples.insert(name.to_owned(), sample);

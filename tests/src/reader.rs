@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::{corpus::Corpus, tables::reading};
+use crate::{cluster::SOON, corpus::Corpus, tables::reading};
 
 /// Wrong answers that are told one by one.
 const TOLD: usize = 20;
@@ -62,8 +62,8 @@ const NEVER: [(&str, &str); 6] = [
          LEFT JOIN `language` g ON g.languageCode = c.lang \
          WHERE c.batchId = ? AND NOT ( \
          (c.lang = 'unknown' AND c.languageId IS NULL AND c.audioDuration = 0 AND f.lidDone = 0 AND l.id IS NULL) OR \
-         (c.lang != 'unknown' AND c.languageId IS g.id AND f.lidDone = 1 AND l.`language` = c.lang \
-          AND l.audioDuration = c.audioDuration))",
+         (c.lang != 'unknown' AND c.languageId IS g.id AND f.lidDone = 1 AND l.`language` IS c.lang \
+          AND l.audioDuration IS c.audioDuration))",
     ),
     (
         "lidStatus rows without their call",
@@ -82,6 +82,7 @@ const NEVER: [(&str, &str); 6] = [
 #[derive(Debug)]
 pub struct Reader {
     stop: mpsc::Sender<()>,
+    looked: mpsc::Receiver<()>,
     thread: JoinHandle<Result<Seen>>,
 }
 
@@ -100,6 +101,7 @@ impl Reader {
     /// Begins to read about a batch of a corpus.
     pub fn start(database: &Path, batch: i64, corpus: &Corpus) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
+        let (looks, looked) = mpsc::sync_channel(1);
         let langs = corpus.samples.values().map(|sample| (sample.name.clone(), sample.lang));
         let watch = Watch {
             database: database.to_owned(),
@@ -109,9 +111,14 @@ impl Reader {
             wrong: Vec::new(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let read = move || runtime.block_on(watch.run(&stopped));
+        let read = move || runtime.block_on(watch.run(&stopped, &looks));
         let thread = thread::Builder::new().name("reader".to_owned()).spawn(read)?;
-        Ok(Self { stop, thread })
+        Ok(Self { stop, looked, thread })
+    }
+
+    /// Waits until it has looked.
+    pub fn has_looked(&self) -> Result<()> {
+        self.looked.recv_timeout(SOON).context("the reader does not look")
     }
 
     /// Ends it after one more look; fails if it ever saw a wrong answer, or
@@ -135,7 +142,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(mut self, stopped: &mpsc::Receiver<()>) -> Result<Seen> {
+    async fn run(mut self, stopped: &mpsc::Receiver<()>, looks: &mpsc::SyncSender<()>) -> Result<Seen> {
         let mut connection =
             SqliteConnection::connect_with(&reading(&self.database)).await.context("open the database")?;
         let mut last = false;
@@ -143,6 +150,8 @@ impl Watch {
             let begun = Instant::now();
             self.look(&mut connection).await.context("read the tables")?;
             ensure!(self.wrong.is_empty(), "the reader saw wrong answers: {}", self.wrong.join("; "));
+            // Full: nobody has asked since the look before.
+            looks.try_send(()).ok();
             if last {
                 return Ok(self.seen);
             }

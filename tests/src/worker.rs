@@ -22,8 +22,8 @@ pub struct KnownAnswer {
     pub said: String,
     /// Of the recording.
     pub duration_seconds: f64,
-    /// What identifying it is said to have taken.
-    pub processing_seconds: f64,
+    /// What identifying it is said to have taken; nothing is said without it.
+    pub processing_seconds: Option<f64>,
 }
 
 /// What workers do about requests, read anew for every request.
@@ -80,7 +80,8 @@ pub fn write_answers<'a>(
 ) -> Result<()> {
     let line = |(name, answer): (&str, &KnownAnswer)| {
         let KnownAnswer { said, duration_seconds, processing_seconds } = answer;
-        format!("{name}\t{said}\t{duration_seconds}\t{processing_seconds}\n")
+        let processing = processing_seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+        format!("{name}\t{said}\t{duration_seconds}\t{processing}\n")
     };
     let text: Vec<String> = answers.into_iter().map(line).collect();
     fs::write(path, text.concat()).with_context(|| format!("write {}", path.display()))
@@ -95,7 +96,9 @@ pub fn read_answers(path: &Path) -> Result<HashMap<String, KnownAnswer>> {
             let mut field = || fields.next().with_context(|| format!("answer {line:?} is cut short"));
             let name = field()?.to_owned();
             let said = field()?.to_owned();
-            let (duration_seconds, processing_seconds) = (field()?.parse()?, field()?.parse()?);
+            let duration_seconds = field()?.parse()?;
+            let processing_seconds = Some(field()?).filter(|text| !text.is_empty());
+            let processing_seconds = processing_seconds.map(str::parse).transpose()?;
             Ok((name, KnownAnswer { said, duration_seconds, processing_seconds }))
         })
         .collect()

@@ -82,7 +82,7 @@ impl Worker {
             probabilities: Vec::new(),
             unrestricted: None,
             duration_seconds: known.duration_seconds,
-            processing_seconds: Some(known.processing_seconds),
+            processing_seconds: known.processing_seconds,
         })))
     }
 }

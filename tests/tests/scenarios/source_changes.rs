@@ -101,7 +101,7 @@ async fn a_file_that_is_written_to_while_it_is_sent_leaves_no_row() -> Result<()
         eprintln!("while it is sent it is {what}");
         let mut cluster = Cluster::new()?;
         let mut corpus = Corpus::make(&cluster.path("calls"), 10, 1)?;
-        let large = corpus.add("large.wav", &vec![7; LARGE])?;
+        let large = corpus.add("large.wav", &vec![7; LARGE], "en", 60.0)?;
         cluster.controller.start().await?;
         cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone()))?;
         cluster.agents_are_ready().await?;
