@@ -10,6 +10,10 @@ const KEY_CHARS: usize = 255;
 /// trimmed. The same on every database, whatever its collation.
 #[must_use]
 pub fn name_key(name: &str) -> String {
+    if name.is_ascii() && name.len() <= KEY_CHARS {
+        // The same without the tables: nothing to decompose.
+        return name.trim_end().to_ascii_lowercase();
+    }
     let stripped: String = name.nfkd().filter(|c| !is_combining_mark(*c)).collect();
     let folded: String =
         caseless::default_case_fold_str(&stripped).nfkd().filter(|c| !is_combining_mark(*c)).collect();

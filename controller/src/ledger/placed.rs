@@ -9,7 +9,7 @@ use cofi_proto::BatchId;
 use super::{
     LedgerError,
     database::Transaction,
-    sql::{Statement, chunks},
+    sql::{Statement, case_chunks, chunks},
 };
 use crate::{delivery::StoredRecording, name::name_key};
 
@@ -69,7 +69,9 @@ pub(super) async fn write_rows(
 ) -> Result<Vec<i64>, LedgerError> {
     let before: Vec<i64> = chunk.iter().filter_map(|placed| placed.call).collect();
     let calls = if before.len() == chunk.len() {
-        move_calls(tx, chunk).await?;
+        for chunk in case_chunks(chunk) {
+            move_calls(tx, chunk).await?;
+        }
         before
     } else {
         write_calls(tx, batch, common, chunk).await?
@@ -154,7 +156,7 @@ async fn take_over(
 ) -> Result<(), LedgerError> {
     let taken: Vec<(i64, &Placed<'_>)> =
         chunk.iter().filter_map(|placed| Some((*calls.get(&placed.key)?, placed))).collect();
-    for taken in chunks(&taken) {
+    for taken in case_chunks(&taken) {
         let text = "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, lang = COALESCE(lang, 'unknown'), ip = ";
         let update = Statement::named("take_over_calls", text)
             .case("id", taken.iter().map(|(id, placed)| (*id, placed.address())))
@@ -177,7 +179,7 @@ async fn distribute(tx: &mut Transaction, batch: BatchId, chunk: &[Placed<'_>]) 
         rows.iter().map(|row| Ok(name_key(&row.text(0)?))).collect::<Result<_, LedgerError>>()?;
     let (moved, missing): (Vec<&Placed<'_>>, Vec<&Placed<'_>>) =
         chunk.iter().partition(|placed| existing.contains(&placed.key));
-    for moved in chunks(&moved) {
+    for moved in case_chunks(&moved) {
         let update = Statement::named("move_file_distribution", "UPDATE fileDistribution SET ip = ")
             .case("`file`", moved.iter().map(|placed| (placed.audio_name.as_str(), placed.address())))
             .push(" WHERE batchId = ? AND `file` IN ")

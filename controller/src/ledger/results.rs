@@ -14,7 +14,7 @@ use cofi_proto::{
 use super::{
     Applied, Ledger, LedgerError, Lid, Placement, ReportedResult,
     database::Transaction,
-    sql::{Statement, Value, chunks, state_is},
+    sql::{Statement, Value, case_chunks, chunks, state_is},
     stored::Event,
     write_transaction,
 };
@@ -118,8 +118,15 @@ async fn apply_batch(
     }
     fresh.sort_by_key(|fresh| fresh.ordinal);
     let languages = language_ids(tx, &fresh).await?;
+    for chunk in case_chunks(&fresh) {
+        mark_identified(tx, batch, chunk, now).await?;
+        identify_calls(tx, chunk, &languages).await?;
+    }
     for chunk in chunks(&fresh) {
-        apply_chunk(tx, batch, chunk, &languages, now).await?;
+        let update = "UPDATE fileDistribution SET lidDone = 1 WHERE batchId = ? AND `file` IN ";
+        let update = Statement::named("lid_done", update).bind(batch.0);
+        tx.execute(update.list(chunk.iter().map(|fresh| fresh.audio_name.as_str()))).await?;
+        write_lid_status(tx, batch, chunk).await?;
     }
     Ok(())
 }
@@ -191,14 +198,12 @@ async fn language_ids(
     Ok(ids)
 }
 
-async fn apply_chunk(
+async fn mark_identified(
     tx: &mut Transaction,
     batch: BatchId,
     chunk: &[Fresh<'_>],
-    languages: &HashMap<String, i64>,
     now: i64,
 ) -> Result<(), LedgerError> {
-    let language = |fresh: &Fresh<'_>| languages.get(&fresh.identified.language.to_lowercase()).copied();
     let update = Statement::named("record_identified", "UPDATE cofiRecording SET lid = 'done', lidRound = ")
         .case("ordinal", chunk.iter().map(|fresh| (fresh.ordinal, i64::from(fresh.round))))
         .push(", attempts = 0, code = NULL, reason = NULL, settledAt = ?")
@@ -208,8 +213,15 @@ async fn apply_chunk(
         .push(" AND ordinal IN ")
         .bind(batch.0)
         .list(chunk.iter().map(|fresh| fresh.ordinal));
-    tx.guarded("record_identified", update, chunk.len()).await?;
+    tx.guarded("record_identified", update, chunk.len()).await
+}
 
+async fn identify_calls(
+    tx: &mut Transaction,
+    chunk: &[Fresh<'_>],
+    languages: &HashMap<String, i64>,
+) -> Result<(), LedgerError> {
+    let language = |fresh: &Fresh<'_>| languages.get(&fresh.identified.language.to_lowercase()).copied();
     let update =
         Statement::named("identify_calls", "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, lang = ")
             .case("id", chunk.iter().map(|fresh| (fresh.call, fresh.identified.language.as_str())))
@@ -219,13 +231,7 @@ async fn apply_chunk(
             .case("id", chunk.iter().map(|fresh| (fresh.call, fresh.identified.duration_seconds)))
             .push(" WHERE id IN ")
             .list(chunk.iter().map(|fresh| fresh.call));
-    tx.guarded("identify_calls", update, chunk.len()).await?;
-
-    let update = "UPDATE fileDistribution SET lidDone = 1 WHERE batchId = ? AND `file` IN ";
-    let update = Statement::named("lid_done", update).bind(batch.0);
-    tx.execute(update.list(chunk.iter().map(|fresh| fresh.audio_name.as_str()))).await?;
-
-    write_lid_status(tx, batch, chunk).await
+    tx.guarded("identify_calls", update, chunk.len()).await
 }
 
 /// One `lidStatus` row a recording: identifying again updates it.

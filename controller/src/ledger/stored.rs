@@ -12,7 +12,7 @@ use super::{
     Ledger, LedgerError, Placement, PlacementFailure, Recorded,
     database::Transaction,
     placed::{self, Common, Placed},
-    sql::{Statement, Value, chunks, state_is},
+    sql::{Statement, Value, case_chunks, chunks, state_is},
     write_transaction,
 };
 use crate::delivery::StoredRecording;
@@ -189,15 +189,29 @@ async fn record_chunk(
     now: i64,
 ) -> Result<(), LedgerError> {
     let calls = placed::write_rows(tx, batch, common, chunk).await?;
-    let ordinal = |fresh: &Placed<'_>| fresh.stored.recording().ordinal;
-    let agents = chunk.iter().map(|it| (ordinal(it), it.stored.host().agent.as_str()));
-    let digests = chunk.iter().map(|it| (ordinal(it), Value::from(&it.stored.digest().as_bytes()[..])));
+    let placed: Vec<(&Placed<'_>, i64)> = chunk.iter().zip(calls).collect();
+    for chunk in case_chunks(&placed) {
+        mark_stored(tx, batch, chunk, now).await?;
+    }
+    Ok(())
+}
+
+/// Compare-and-set of Cofi's own rows; each with the id of its call.
+async fn mark_stored(
+    tx: &mut Transaction,
+    batch: BatchId,
+    chunk: &[(&Placed<'_>, i64)],
+    now: i64,
+) -> Result<(), LedgerError> {
+    let ordinal = |(placed, _): &(&Placed<'_>, i64)| placed.stored.recording().ordinal;
+    let agents = chunk.iter().map(|it| (ordinal(it), it.0.stored.host().agent.as_str()));
+    let digests = chunk.iter().map(|it| (ordinal(it), Value::from(&it.0.stored.digest().as_bytes()[..])));
     let update = Statement::named("record_stored", "UPDATE cofiRecording SET placement = 'stored', agent = ")
         .case("ordinal", agents)
         .push(", digest = ")
         .case("ordinal", digests)
         .push(", callId = ")
-        .case("ordinal", chunk.iter().map(ordinal).zip(calls))
+        .case("ordinal", chunk.iter().map(|it| (ordinal(it), it.1)))
         .push(", attempts = 0, code = NULL, reason = NULL, storedAt = ?")
         .bind(now)
         .push(" WHERE batchId = ? AND ")

@@ -40,6 +40,10 @@ const READERS: u32 = 4;
 /// chunk size.
 const STATEMENT_CACHE: usize = 256;
 
+/// Rows that a connection's thread hands over at a time: those of the largest
+/// chunk, so that the two threads do not wait for one another in between.
+const ROW_BUFFER: usize = 512;
+
 /// One writing connection, so that writers queue here instead of failing
 /// there, and a few reading ones, which the writer does not hold up (WAL).
 #[derive(Debug, Clone)]
@@ -58,7 +62,8 @@ impl Sqlite3 {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
-            .statement_cache_capacity(STATEMENT_CACHE);
+            .statement_cache_capacity(STATEMENT_CACHE)
+            .row_buffer_size(ROW_BUFFER);
         prepare(options.get_filename()).map_err(sqlx::Error::Io)?;
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         migrate(&writer).await.map_err(LedgerError::Migrate)?;
