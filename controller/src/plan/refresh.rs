@@ -1,9 +1,10 @@
 //! A retry takes files as they are now: what changed since the batch was
 //! planned is looked at again.
 
-use std::os::unix::fs::MetadataExt;
-
-use cap_std::{ambient_authority, fs::Dir};
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, MetadataExt},
+};
 use cofi_proto::BatchId;
 
 use super::{PlanError, Planner, invalid};
@@ -34,7 +35,8 @@ impl Planner {
 fn stamps(root: &str, page: Vec<(i64, String)>) -> Vec<SourceStamp> {
     let Ok(root) = Dir::open_ambient_dir(root, ambient_authority()) else { return Vec::new() };
     let stamp = |(ordinal, path): (i64, String)| {
-        let metadata = root.open(path).ok()?.into_std().metadata().ok()?;
+        // Not opened: a pipe would be waited for.
+        let metadata = root.metadata(path).ok()?;
         let mtime = source::nanos(metadata.mtime(), metadata.mtime_nsec());
         metadata.is_file().then_some(SourceStamp { ordinal, size: metadata.len(), mtime })
     };
