@@ -107,7 +107,7 @@ impl Agent {
         clock: Arc<dyn Clock>,
         stop: Stop,
     ) -> Self {
-        let program = Program::new(&config.engine.program, worker_program);
+        let program = Program::new(&config.engine, worker_program);
         let (board, board_seen) = watch::channel(Board::new(program.name()));
         let (sent, sent_seen) = watch::channel(0);
         let close = CancellationToken::new();

@@ -87,7 +87,7 @@ fn client_exit(error: &ClientError) -> Exit {
 fn client_advice(error: &ClientError) -> Option<&'static str> {
     match error {
         ClientError::Unreachable { .. } => {
-            Some("start one with `cofi-controller`, or name another with --controller or COFI_CONTROLLER")
+            Some("start one with `cofi-controller`, or name another with --controller or COFI_CONTROL")
         }
         ClientError::TimedOut { .. } => Some(
             "it may have done all the same what it was asked: look before you ask again, or wait longer with --timeout",

@@ -35,11 +35,14 @@ pub(crate) struct Program {
 
 impl Program {
     /// What the configuration asks for; `own` is this very program, whose
-    /// `lid-worker` is the built-in engine.
-    pub(crate) fn new(program: &EngineProgram, own: &Path) -> Self {
-        match program {
+    /// `lid-worker` is the built-in engine. It gives a recording up by itself,
+    /// with a reason, before the agent would have to kill it.
+    pub(crate) fn new(config: &EngineConfig, own: &Path) -> Self {
+        match &config.program {
             EngineProgram::Builtin { model, onnxruntime_lib, floor } => {
                 let mut arguments = vec![OsString::from("lid-worker"), "--model".into(), model.into()];
+                let limit = (config.timeout * 9 / 10).as_secs().max(1);
+                arguments.extend(["--time-limit".into(), limit.to_string().into()]);
                 if let Some(library) = onnxruntime_lib {
                     arguments.extend(["--onnxruntime-lib".into(), library.into()]);
                 }

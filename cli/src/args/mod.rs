@@ -28,7 +28,7 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Address of the controller (`cofi run` brings its own)
-    #[arg(long, global = true, env = "COFI_CONTROLLER", value_name = "URL", default_value = "http://127.0.0.1:7400", value_parser = address)]
+    #[arg(long, global = true, env = "COFI_CONTROL", value_name = "URL", default_value = "http://127.0.0.1:7400", value_parser = address)]
     pub(crate) controller: String,
 
     /// Print for programs: one JSON document, or one JSON object a line where

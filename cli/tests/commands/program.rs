@@ -34,7 +34,7 @@ impl Ran {
 /// goes wrong ends.
 pub(crate) fn start(controller: SocketAddr, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_cofi"))
-        .env("COFI_CONTROLLER", format!("http://{controller}"))
+        .env("COFI_CONTROL", format!("http://{controller}"))
         .args(["--timeout", "20s"])
         .args(args)
         .stdin(Stdio::null())
