@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::{health::Health, ledger::LedgerError};
 
 /// Most entries of one transaction.
-const GROUP: usize = 1_000;
+const GROUP: usize = 500;
 /// How long a first entry waits for company.
 const LINGER: Duration = Duration::from_millis(5);
 /// Entries that may wait for a transaction: two groups beyond the one that is

@@ -18,7 +18,7 @@ const MAX_RECORDINGS: i64 = 1_000_000;
 /// Offenders that are told one by one.
 const MAX_OFFENDERS: usize = 1_000;
 /// Chunks that the walk may be ahead of the database.
-const CHUNKS_AHEAD: usize = 4;
+const CHUNKS_AHEAD: usize = 1;
 
 impl Planner {
     /// Walks the source into the manifest of a batch that nobody sees yet.

@@ -12,9 +12,9 @@ use cofi_proto::{AgentName, BatchId, DeliveryId, RecordingId};
 use crate::ledger::PlannedRecording;
 
 /// Below this many waiting recordings, more are read.
-pub(super) const LOW_WATER: usize = 1_024;
+pub(super) const LOW_WATER: usize = 256;
 /// Read at a time.
-pub(super) const PAGE: i64 = 2_048;
+pub(super) const PAGE: i64 = 512;
 
 /// Where a recording that is in memory stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

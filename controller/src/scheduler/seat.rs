@@ -13,9 +13,9 @@ use super::{LaneId, rate::Rate};
 /// Bytes that may be under way to an agent of weight 100.
 const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
 /// Recordings that may be under way to an agent of weight 100.
-const WINDOW_RECORDINGS: u64 = 2_048;
+const WINDOW_RECORDINGS: u64 = 512;
 /// Recordings that may be under way to an agent of any weight.
-pub const MAX_UNDER_WAY: u64 = 8_192;
+pub const MAX_UNDER_WAY: u64 = 4_096;
 /// Weight of a usual agent.
 const USUAL_WEIGHT: u64 = 100;
 /// What a recording costs beside its bytes, in bytes.

@@ -203,7 +203,7 @@ impl World {
         let (count, bytes) = Self::outstanding(agent);
         let weight = u64::from(agent.weight);
         assert!(count == 1 || bytes <= 64 * MIB * weight / 100, "{} has {bytes} bytes under way", agent.name);
-        assert!(count <= (2_048 * weight / 100).max(1), "{} has {count} recordings under way", agent.name);
+        assert!(count <= (512 * weight / 100).max(1), "{} has {count} recordings under way", agent.name);
     }
 
     /// No ready agent with room is idle while recordings are unsent.
@@ -215,7 +215,7 @@ impl World {
             let (count, bytes) = Self::outstanding(agent);
             let weight = u64::from(agent.weight);
             let room = count == 0
-                || (count < (2_048 * weight / 100).max(1) && bytes + size <= 64 * MIB * weight / 100);
+                || (count < (512 * weight / 100).max(1) && bytes + size <= 64 * MIB * weight / 100);
             assert!(
                 !(ready && room),
                 "{} waits with {count} recordings, {bytes} bytes under way",

@@ -34,7 +34,12 @@ fn migrations() -> Migrator {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Readers beside the one writer.
-const READERS: u32 = 4;
+const READERS: u32 = 2;
+
+/// Page caches, in negative KiB as SQLite has it. The system caches the file as
+/// well: larger ones cost memory and gain little.
+const WRITER_CACHE: &str = "-1024";
+const READER_CACHE: &str = "-256";
 
 /// Texts that are kept prepared on a connection: every statement in every
 /// chunk size.
@@ -65,10 +70,13 @@ impl Sqlite3 {
             .statement_cache_capacity(STATEMENT_CACHE)
             .row_buffer_size(ROW_BUFFER);
         prepare(options.get_filename()).map_err(sqlx::Error::Io)?;
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writing = options.clone().pragma("cache_size", WRITER_CACHE);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
         migrate(&writer).await.map_err(LedgerError::Migrate)?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).pragma("cache_size", READER_CACHE))
+            .await?;
         Ok(Self { writer, readers })
     }
 
