@@ -16,15 +16,15 @@ async fn distributed(count: i64) -> (Fixture, BatchId) {
     (db, batch)
 }
 
-/// What the tables say of the only recording: state, round, language, and how
+/// What the tables say of the first recording: state, round, language, and how
 /// many `lidStatus` rows.
 async fn state(db: &Fixture) -> [String; 4] {
-    let ours = db.record("SELECT * FROM cofiRecording").await;
+    let ours = db.record("SELECT * FROM cofiRecording WHERE ordinal = 0").await;
     [
         ours["lid"].clone(),
         ours["lidRound"].clone(),
-        db.value("SELECT lang FROM `call`").await,
-        db.value("SELECT COUNT(*) FROM lidStatus").await,
+        db.value("SELECT lang FROM `call` WHERE audioName = 'call-0.wav'").await,
+        db.value("SELECT COUNT(*) FROM lidStatus WHERE audioName = 'call-0.wav'").await,
     ]
 }
 
@@ -218,8 +218,10 @@ async fn rounds_of_one_recording_in_one_group_count_as_if_they_came_one_by_one()
         vec![Box::new(failed(1)), Box::new(failed(2)), Box::new(identified(1, "en"))],
     ];
     for (index, group) in groups.iter().enumerate() {
-        let (together, batch) = distributed(1).await;
-        let results: Vec<ReportedResult> = group.iter().map(|result| result(batch)).collect();
+        // In company, so that one statement is about all of them.
+        let (together, batch) = distributed(20).await;
+        let mut results: Vec<ReportedResult> = group.iter().map(|result| result(batch)).collect();
+        results.extend((1..20).map(|ordinal| scene::identified(batch, ordinal, 1, "mr")));
         scene::apply(together.ledger(), &results).await;
         let (one_by_one, batch) = distributed(1).await;
         for result in group {

@@ -218,3 +218,14 @@ async fn call_that_is_given_up_leaves_no_transaction_open() {
     scene::record(db.ledger(), batch, 0..100, "a").await;
     assert_eq!(db.value("SELECT COUNT(*) FROM `call`").await, "100");
 }
+
+#[tokio::test]
+async fn database_is_claimed_by_one_controller_at_a_time() {
+    let db = Fixture::new().await;
+    let claim = db.ledger().claim().await.unwrap();
+    let second = db.another_ledger().await;
+    let refused = second.claim().await;
+    assert!(matches!(refused, Err(LedgerError::Claimed)), "{refused:?}");
+    drop(claim);
+    second.claim().await.unwrap();
+}

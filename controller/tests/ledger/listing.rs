@@ -261,3 +261,14 @@ async fn agent_is_written_once_and_kept_up_to_date() {
     let unknown = db.ledger().agent(&"gpu-9".parse().unwrap()).await;
     assert!(matches!(unknown, Err(LedgerError::NoSuchAgent(_))), "{unknown:?}");
 }
+
+#[tokio::test]
+async fn holders_of_what_is_not_identified_are_told_with_their_numbers() {
+    let db = Fixture::new().await;
+    let batch = scene::batch_of(db.ledger(), 10).await;
+    scene::record(db.ledger(), batch, 0..3, "b").await;
+    scene::record(db.ledger(), batch, 3..8, "a").await;
+    scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "hi"), scene::undecodable(batch, 3, 1)]).await;
+    let holders = db.ledger().lid_holders(batch).await.unwrap();
+    assert_eq!(holders, [("a".to_owned(), 4), ("b".to_owned(), 2)]);
+}

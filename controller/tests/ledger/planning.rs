@@ -291,3 +291,11 @@ async fn each_start_raises_the_generation() {
     let second = db.another_ledger().await.begin_generation().await.unwrap();
     assert_eq!(second, first + 1);
 }
+
+#[tokio::test]
+async fn database_keeps_its_name_and_no_other_has_it() {
+    let (db, other) = (Fixture::new().await, Fixture::new().await);
+    let name = db.ledger().database_id().await.unwrap();
+    assert_eq!(db.another_ledger().await.database_id().await.unwrap(), name);
+    assert_ne!(other.ledger().database_id().await.unwrap(), name);
+}

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use cofi_controller::ledger::{CallFilter, RecordingFilter};
+use cofi_controller::ledger::{CallFilter, RecordingFilter, SourceStamp};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -21,10 +21,17 @@ use crate::{fixture::Fixture, scene};
 const LARGE: [&str; 4] = ["cofiRecording", "call", "fileDistribution", "lidStatus"];
 
 /// Statements that are about a whole batch, and run once or for a look at it.
-const WHOLE_BATCH: [&str; 6] =
-    ["publish_batch", "count_recordings", "languages", "cancel_planned", "discard_manifest", "discard_batch"];
+const WHOLE_BATCH: [&str; 7] = [
+    "publish_batch",
+    "count_recordings",
+    "recount_bytes",
+    "languages",
+    "cancel_planned",
+    "discard_manifest",
+    "discard_batch",
+];
 /// Statements that are about all recordings of a batch in one state.
-const WHOLE_STATE: [&str; 7] = [
+const WHOLE_STATE: [&str; 9] = [
     "cancel_planned",
     "retry_placements",
     "retry_lids",
@@ -32,6 +39,8 @@ const WHOLE_STATE: [&str; 7] = [
     "failed_placements",
     "failure_codes",
     "list_recordings",
+    "changed_sources",
+    "lid_holders",
 ];
 
 /// Statements by their names, as the driver's log has them.
@@ -109,6 +118,10 @@ async fn use_everything(db: &Fixture) {
         let filter = CallFilter { batch, status, identified: Some(true) };
         ledger.calls(&filter, 0, 10).await.unwrap();
     }
+    ledger.changed_sources(batch, -1, 10).await.unwrap();
+    let stamp = SourceStamp { ordinal: 35, size: 1, mtime: 1 };
+    ledger.restamp_sources(batch, &[stamp]).await.unwrap();
+    ledger.lid_holders(batch).await.unwrap();
     ledger.retry(batch, &[30], scene::NOW).await.unwrap();
     ledger.retry(batch, &[], scene::NOW).await.unwrap();
     ledger.cancel_batch(batch, scene::NOW).await.unwrap();

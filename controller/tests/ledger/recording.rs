@@ -295,3 +295,13 @@ async fn group_that_is_refused_leaves_no_row() {
     scene::record(db.ledger(), batch, 0..5, "a").await;
     assert_eq!(rows(&db, batch).await, ["5", "5", "5"]);
 }
+
+#[tokio::test]
+async fn call_that_would_refer_to_nobody_is_refused() {
+    let db = Fixture::new().await;
+    let batch = scene::batch_of(db.ledger(), 1).await;
+    db.execute("DELETE FROM `user` WHERE id = 1").await;
+    let outcome = db.ledger().record_stored(&[scene::stored(batch, 0, "a")], scene::NOW).await;
+    assert!(matches!(outcome, Err(LedgerError::Database(_))), "{outcome:?}");
+    assert_eq!(rows(&db, batch).await, ["0", "0", "0"]);
+}

@@ -1,6 +1,6 @@
 //! Retrying: what rests as failed goes again, and nothing else does.
 
-use cofi_controller::ledger::{LedgerError, NewBatch, PendingLid, Retried};
+use cofi_controller::ledger::{LedgerError, NewBatch, PendingLid, Retried, SourceStamp};
 use cofi_proto::{BatchId, RecordingId};
 
 use crate::{fixture::Fixture, scene};
@@ -119,4 +119,21 @@ async fn retry_of_many_named_recordings_takes_each_once() {
     let retried = db.ledger().retry(batch, &named, scene::NOW).await.unwrap();
     assert_eq!(retried.identifications.len(), 1_234);
     assert_eq!(db.value("SELECT COUNT(*) FROM cofiRecording WHERE lidRound = 2").await, "1234");
+}
+
+#[tokio::test]
+async fn changed_source_is_taken_as_it_is_now() {
+    let (db, batch) = mixed().await;
+    let ledger = db.ledger();
+    let changed = ledger.changed_sources(batch, -1, 3).await.unwrap();
+    assert_eq!(changed, [8, 9, 10].map(|ordinal| (ordinal, format!("in/call-{ordinal}.wav"))));
+    assert_eq!(ledger.changed_sources(batch, 10, 3).await.unwrap().len(), 1);
+
+    // 1 is stored and 14 planned: what they are was settled elsewhere.
+    let stamps = [1, 8, 14].map(|ordinal| SourceStamp { ordinal, size: 70, mtime: 6 });
+    ledger.restamp_sources(batch, &stamps).await.unwrap();
+    let stamped = db.column("SELECT ordinal FROM cofiRecording WHERE size = 70 AND mtime = 6").await;
+    assert_eq!(stamped, ["8"]);
+    let record = ledger.batch(batch).await.unwrap();
+    assert_eq!(record.counts.bytes, 15_070);
 }

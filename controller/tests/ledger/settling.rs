@@ -1,6 +1,6 @@
 //! The stages of a batch: computed from its rows, and from nothing else.
 
-use cofi_controller::ledger::{BatchState, Counts};
+use cofi_controller::ledger::{BatchState, Counts, LedgerError};
 use cofi_proto::BatchId;
 
 use crate::{
@@ -169,4 +169,14 @@ async fn one_batch_at_most_is_the_current_one() {
     assert!(db.column(current).await.is_empty());
     db.ledger().settle_batch(older).await.unwrap();
     assert_eq!(db.column(current).await, [older.to_string()]);
+}
+
+#[tokio::test]
+async fn batch_with_nothing_left_to_place_cannot_be_cancelled() {
+    let db = Fixture::new().await;
+    let batch = scene::batch_of(db.ledger(), 1).await;
+    scene::record(db.ledger(), batch, [0], "a").await;
+    let refused = db.ledger().cancel_batch(batch, scene::NOW).await;
+    assert!(matches!(refused, Err(LedgerError::NothingToCancel(of)) if of == batch), "{refused:?}");
+    assert_eq!(db.ledger().batch(batch).await.unwrap().state(), BatchState::Identifying);
 }
