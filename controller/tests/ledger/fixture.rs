@@ -83,8 +83,14 @@ impl Fixture {
 
     /// How the database would go about a statement, a line a table.
     pub async fn plan(&self, sql: &str) -> Vec<String> {
-        let plan = self.records(&format!("EXPLAIN QUERY PLAN {sql}")).await;
-        plan.into_iter().filter_map(|mut line| line.remove("detail")).collect()
+        // A new connection knows the newest statistics.
+        let mut connection = self.foreign_connection().await;
+        let plan = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        connection.close().await.unwrap();
+        plan.iter().filter_map(|line| record(line).remove("detail")).collect()
     }
 
     /// Another process that begins a transaction and writes.
