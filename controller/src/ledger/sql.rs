@@ -199,7 +199,7 @@ pub(super) fn case_chunks<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     cut(items, &SIZES[1..])
 }
 
-const SIZES: [usize; 4] = [200, 50, 10, 1];
+const SIZES: [usize; 4] = [200, 100, 10, 1];
 
 fn cut<'a, T>(mut items: &'a [T], sizes: &'static [usize]) -> impl Iterator<Item = &'a [T]> {
     std::iter::from_fn(move || {
