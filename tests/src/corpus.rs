@@ -52,9 +52,25 @@ pub struct Sample {
     pub has_language_row: bool,
 }
 
+/// What a batch is planned with, as it stands in the rows of its calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// `process.id`.
+    pub process_id: i64,
+    /// `categoryMapping.id`.
+    pub category_mapping_id: i64,
+    /// Of the process.
+    pub audit_form_id: Option<i64>,
+    /// What `call.audioUrl` begins with, without a slash at its end.
+    pub audio_endpoint: String,
+}
+
 /// A folder of recordings.
 #[derive(Debug, Clone)]
 pub struct Corpus {
+    /// What its batches are planned with: nothing but the folder, unless the
+    /// test says otherwise.
+    pub terms: Terms,
     /// The folder.
     pub root: PathBuf,
     /// The answers, for workers.
@@ -92,7 +108,13 @@ impl Corpus {
             Ok((name, sample))
         });
         let samples = samples.collect::<Result<_>>()?;
-        let corpus = Self { root: root.to_owned(), answers: root.with_extension("answers"), samples };
+        let terms = Terms {
+            process_id: 1,
+            category_mapping_id: 1,
+            audit_form_id: None,
+            audio_endpoint: format!("file://{}", root.display()),
+        };
+        let corpus = Self { terms, root: root.to_owned(), answers: root.with_extension("answers"), samples };
         corpus.write_answers()?;
         Ok(corpus)
     }

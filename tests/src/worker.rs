@@ -143,14 +143,28 @@ impl Desk {
 
     /// How often each recording was asked for, by name.
     pub fn requests(&self) -> Result<HashMap<String, u64>> {
+        let mut requests = HashMap::new();
+        for (name, _) in self.noted()? {
+            *requests.entry(name).or_default() += 1;
+        }
+        Ok(requests)
+    }
+
+    /// The candidates that came with each request, with commas between.
+    pub fn candidates(&self) -> Result<Vec<String>> {
+        Ok(self.noted()?.into_iter().map(|(_, candidates)| candidates).collect())
+    }
+
+    /// Name and candidates of each request.
+    fn noted(&self) -> Result<Vec<(String, String)>> {
         let text = match fs::read_to_string(&self.log) {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             text => text.with_context(|| format!("read {}", self.log.display()))?,
         };
-        let mut requests = HashMap::new();
-        for name in text.lines() {
-            *requests.entry(name.to_owned()).or_default() += 1;
-        }
-        Ok(requests)
+        let noted = text.lines().map(|line| {
+            let (name, candidates) = line.split_once('\t').with_context(|| format!("noted {line:?}"))?;
+            Ok((name.to_owned(), candidates.to_owned()))
+        });
+        noted.collect()
     }
 }

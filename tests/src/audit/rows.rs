@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Findings, Tally};
 use crate::{
-    corpus::{Corpus, Sample},
+    corpus::{Corpus, Sample, Terms},
     tables::{BatchRow, CallRow, FileRow, LidRow, RecordingRow, Snapshot},
 };
 
@@ -29,7 +29,6 @@ pub(super) fn check(
     let mut files = by_name(&snapshot.files, |row| &row.file);
     let mut calls = by_name(&snapshot.calls, |row| &row.audio_name);
     let mut lids = by_name(&snapshot.lids, |row| &row.audio_name);
-    let endpoint = format!("file://{}", corpus.root.display());
     let mut ordinal = 0;
     for own in &snapshot.recordings {
         let name = own.audio_name.as_str();
@@ -50,7 +49,7 @@ pub(super) fn check(
             calls: calls.remove(name).unwrap_or_default(),
             lids: lids.remove(name).unwrap_or_default(),
         };
-        let expected = Expected { sample, endpoint: &endpoint, languages: &snapshot.languages, addresses };
+        let expected = Expected { sample, terms: &corpus.terms, languages: &snapshot.languages, addresses };
         expected.check(&rows, &mut tally, findings);
     }
     for sample in corpus.samples.keys().filter(|name| !names.contains(name.as_str())) {
@@ -74,7 +73,7 @@ fn by_name<T>(rows: &[T], name: impl Fn(&T) -> &String) -> HashMap<&str, Vec<&T>
 /// What the rows of one recording must hold.
 struct Expected<'a> {
     sample: &'a Sample,
-    endpoint: &'a str,
+    terms: &'a Terms,
     languages: &'a [(i64, String)],
     addresses: &'a HashMap<&'a str, &'a str>,
 }
@@ -141,7 +140,7 @@ impl Expected<'_> {
         let expected = CallRow {
             id: own.call_id.unwrap_or_default(),
             audio_name: self.sample.name.clone(),
-            audio_url: format!("{}/{}", self.endpoint, self.sample.name),
+            audio_url: format!("{}/{}", self.terms.audio_endpoint, self.sample.name),
             ip: address.to_owned(),
             status: "Pending".to_owned(),
             kind: "Call".to_owned(),
@@ -149,9 +148,9 @@ impl Expected<'_> {
             language_id: language.filter(|_| done),
             audio_duration: if done { answer.duration_seconds } else { 0.0 },
             user_id: 1,
-            process_id: 1,
-            category_mapping_id: 1,
-            audit_form_id: None,
+            process_id: self.terms.process_id,
+            category_mapping_id: self.terms.category_mapping_id,
+            audit_form_id: self.terms.audit_form_id,
             untouched: true,
         };
         findings.equal(format_args!("the call of {:?}", own.audio_name), call, &expected);

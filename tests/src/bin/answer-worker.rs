@@ -61,7 +61,8 @@ impl Worker {
         let name =
             request.path.file_name().and_then(|name| name.to_str()).context("a path without a name")?;
         // One write, so that the lines of several workers do not mix.
-        self.log.write_all(format!("{name}\n").as_bytes()).context("note a request")?;
+        let line = format!("{name}\t{}\n", request.candidates.join(","));
+        self.log.write_all(line.as_bytes()).context("note a request")?;
         match Behaviour::read(&self.control)? {
             Behaviour::FailAfter { answers, class } if self.answered >= answers => {
                 return Ok(Some(failure(request, "told to fail", "told_to", class)));

@@ -21,7 +21,7 @@ pub const SOON: Duration = Duration::from_secs(30);
 
 /// How long a scenario's whole work may take: minutes of room for a machine
 /// that does other things as well.
-pub const PATIENCE: Duration = Duration::from_mins(3);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The processes of one test, and their folder.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub use self::{
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Rows in the tables that a batch writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, FromRow)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
 #[sqlx(rename_all = "camelCase")]
 pub struct Totals {
     /// In `batchStatus`.

@@ -21,9 +21,10 @@ const RECORDINGS: usize = 8_000;
 /// share.
 const HELD: std::ops::Range<i64> = 200..2_500;
 
-/// Recordings with which one worker is busy, or was when its agent died: the
-/// one in hand, and those whose answers were on their way to the journal.
-const IN_HAND: usize = 20;
+/// Recordings that may be identified again: the one in the worker's hands, and
+/// those whose answers were not written down yet, 64 of which may be with the
+/// journal and 64 on their way to it.
+const IN_HAND: usize = 1 + 2 * 64;
 
 /// Slow enough that most recordings still wait when the agent is killed.
 const SLOW: Behaviour = Behaviour::Delay { millis: 2 };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
+use cofi_proto::pb::v1 as pb;
 use cofi_tests::{
     audit::audit,
     cluster::{Cluster, PATIENCE, SOON},
@@ -10,7 +11,7 @@ use cofi_tests::{
     journal::Held,
     reader::Reader,
     seeds::seeds,
-    tables::Snapshot,
+    tables::{Snapshot, Totals},
     wait::until,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
@@ -95,6 +96,42 @@ async fn acknowledgements_on_their_way_to_a_killed_controller_are_not_lost() -> 
         resume(cluster, &corpus, batch, reader, &held).await?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_killed_while_it_plans_leaves_no_half_of_a_batch() -> Result<()> {
+    let mut cluster = Cluster::new()?;
+    let corpus = Corpus::make(&cluster.path("calls"), RECORDINGS, 1)?;
+    cluster.controller.start().await?;
+    let tables = cluster.tables().await?;
+    let (client, key) = (cluster.client()?, "the same each time".to_owned());
+    let source = corpus.root.display().to_string();
+    let request = pb::CreateBatchRequest { source, idempotency_key: key, ..Default::default() };
+
+    let planning = client.create(request.clone());
+    let part = until("a part of the manifest to be written", SOON, async || {
+        let totals = tables.totals().await?;
+        Ok((totals.cofi_recording > 0).then_some(totals))
+    });
+    let (answer, part) = tokio::join!(planning, async {
+        let part = part.await?;
+        cluster.controller.kill().await?;
+        anyhow::Ok(part)
+    });
+    eprintln!("killed with {} recordings planned", part?.cofi_recording);
+    ensure!(answer.is_err(), "it was killed too late: {answer:?}");
+    let left = tables.totals().await?;
+    ensure!(left.cofi_recording < i64::try_from(RECORDINGS)?, "it was killed too late: {left:?}");
+
+    cluster.controller.start().await?;
+    let none = Totals::default();
+    ensure!(tables.totals().await? == none, "half of a batch was left: {:?}", tables.totals().await?);
+    let batches = cluster.cofi(&["--json", "batch", "list"]).await?;
+    ensure!(batches.json()?["batches"] == serde_json::json!([]), "{batches:?}");
+    let batch = client.plan(request).await?;
+    let planned = client.batch(batch).await?.counts.unwrap_or_default();
+    ensure!(planned.recordings == u64::try_from(RECORDINGS)?, "{planned:?}");
+    cluster.stop().await
 }
 
 async fn rows_reach(cluster: &Cluster, batch: i64, aim: i64) -> Result<i64> {
