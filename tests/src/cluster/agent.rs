@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitStatus,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -32,6 +33,7 @@ pub struct Agent {
     engine: Engine,
     folder: PathBuf,
     publish_dir: Option<PathBuf>,
+    engine_timeout: Option<Duration>,
     process: Option<Process>,
 }
 
@@ -54,6 +56,7 @@ impl Agent {
             engine,
             folder,
             publish_dir: None,
+            engine_timeout: None,
             process: None,
         })
     }
@@ -67,6 +70,12 @@ impl Agent {
         Ok(folder)
     }
 
+    /// Limits the time that a worker may take for one recording, from its next
+    /// start on.
+    pub fn limit_engine(&mut self, timeout: Duration) {
+        self.engine_timeout = Some(timeout);
+    }
+
     /// Starts it.
     pub fn start(&mut self, controller: &Controller) -> Result<()> {
         ensure!(self.process.is_none(), "agent {} runs already", self.name);
@@ -78,6 +87,9 @@ impl Agent {
             .arg(self.data_dir());
         if let Some(folder) = &self.publish_dir {
             command.arg("--publish-dir").arg(folder);
+        }
+        if let Some(timeout) = self.engine_timeout {
+            command.args(["--engine-timeout-seconds", &timeout.as_secs().to_string()]);
         }
         match &self.engine {
             Engine::Answers(_) => {

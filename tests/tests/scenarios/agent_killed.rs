@@ -1,12 +1,14 @@
-//! Agents are killed, and come back.
+//! Agents and their workers end in the middle of their work.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Result, ensure};
+use cofi_lid::protocol::FailureClass;
 use cofi_proto::pb::v1 as pb;
 use cofi_tests::{
     audit::audit,
-    cluster::{Cluster, PATIENCE},
+    cluster::{Agent, Cluster, Engine, PATIENCE},
+    corpus::Corpus,
     journal::Held,
     reader::Reader,
     seeds::seeds,
@@ -25,6 +27,9 @@ const HELD: std::ops::Range<i64> = 200..2_500;
 /// those whose answers were not written down yet, 64 of which may be with the
 /// journal and 64 on their way to it.
 const IN_HAND: usize = 1 + 2 * 64;
+
+/// Times that an engine may fail on a recording.
+const ATTEMPTS: u64 = 3;
 
 /// Slow enough that most recordings still wait when the agent is killed.
 const SLOW: Behaviour = Behaviour::Delay { millis: 2 };
@@ -110,19 +115,35 @@ async fn an_agent_killed_while_it_identifies_does_no_finished_work_again() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_crashes_costs_attempts_and_no_agent() -> Result<()> {
-    let (mut cluster, corpus) = Cluster::with_corpus(1, 1, 1).await?;
-    cluster.agents[0].desk.tell(&Behaviour::Crash)?;
-    let batch = cluster.submit(&corpus).await?;
-    let ended = cluster.at_rest(batch).await?;
-    ensure!(ended.counts.unwrap_or_default().lid_failed == 1, "{ended:?}");
-    ensure!(ended.newest_failures.iter().all(|failure| failure.code == "worker_crashed"), "{ended:?}");
-    ensure!(cluster.agents[0].ended()?.is_none(), "the agent ended with its worker");
+async fn a_worker_that_does_not_work_costs_attempts_and_no_agent() -> Result<()> {
+    for (behaviour, code) in [
+        (Behaviour::Crash, "worker_crashed"),
+        (Behaviour::Hang, "timeout"),
+        (Behaviour::fail(FailureClass::Engine), "told_to"),
+    ] {
+        let mut cluster = Cluster::new()?;
+        let corpus = Corpus::make(&cluster.path("calls"), 1, 1)?;
+        cluster.controller.start().await?;
+        let engine = Engine::Answers(corpus.answers.clone());
+        let mut agent = Agent::new(&cluster.path("."), "host-0", "10.77.0.1", engine)?;
+        agent.limit_engine(Duration::from_secs(1));
+        agent.desk.tell(&behaviour)?;
+        agent.start(&cluster.controller)?;
+        cluster.agents.push(agent);
+        let batch = cluster.submit(&corpus).await?;
+        let ended = cluster.at_rest(batch).await?;
+        let [failure] = &ended.newest_failures[..] else { anyhow::bail!("{behaviour:?}: {ended:?}") };
+        ensure!(failure.code == code, "{behaviour:?}: {failure:?}");
+        let attempts: u64 = cluster.agents[0].desk.requests()?.values().sum();
+        ensure!(attempts == ATTEMPTS, "{behaviour:?}: {attempts} attempts");
+        ensure!(cluster.agents[0].ended()?.is_none(), "{behaviour:?}: the agent ended with its worker");
 
-    cluster.agents[0].desk.tell(&Behaviour::Answer)?;
-    cluster.client()?.retry(batch).await?;
-    cluster.at_rest(batch).await?;
-    let tally = audit(&cluster, &corpus, batch).await?;
-    ensure!(tally.identified == 1, "{tally:?}");
-    cluster.stop().await
+        cluster.agents[0].desk.tell(&Behaviour::Answer)?;
+        cluster.client()?.retry(batch).await?;
+        cluster.at_rest(batch).await?;
+        let tally = audit(&cluster, &corpus, batch).await?;
+        ensure!(tally.identified == 1, "{behaviour:?}: {tally:?}");
+        cluster.stop().await?;
+    }
+    Ok(())
 }
