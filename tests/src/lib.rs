@@ -19,6 +19,7 @@ pub mod audit;
 pub mod client;
 pub mod cluster;
 pub mod corpus;
+pub mod given;
 pub mod journal;
 pub mod logs;
 pub mod process;

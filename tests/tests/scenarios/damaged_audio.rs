@@ -1,7 +1,7 @@
 //! Recordings as recorders really leave them, with the real engine: each is
 //! distributed, and ends with what was really there or with its reason.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs};
 
 use anyhow::{Context as _, Result, ensure};
 use cofi_proto::pb::v1 as pb;
@@ -9,6 +9,7 @@ use cofi_tests::{
     audit::audit,
     cluster::{Cluster, Engine},
     corpus::Corpus,
+    given::folder,
 };
 
 /// The canonical header of the clips: nothing between it and the samples.
@@ -16,13 +17,6 @@ const HEADER: usize = 44;
 
 /// Mono, 8 kHz, 16 bits.
 const BYTES_PER_SECOND: u32 = 16_000;
-
-fn folder(variable: &str, made_by: &str) -> Result<PathBuf> {
-    let path = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_dir());
-    path.with_context(|| {
-        format!("{variable} names no folder: make one with {made_by}, or run ./test, which does")
-    })
-}
 
 /// A clip of somebody who speaks English, as the clip maker left it.
 fn english() -> Result<Vec<u8>> {

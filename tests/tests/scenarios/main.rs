@@ -8,6 +8,7 @@ mod bad_sources;
 mod checkers;
 mod controller_killed;
 mod damaged_audio;
+mod first_run;
 mod grpcurl;
 mod lid_stopped;
 mod normal_flow;
