@@ -212,6 +212,9 @@ impl Scheduler {
     ) {
         let Some(seat) = self.seats.get_mut(agent) else { return };
         let Some(live) = seat.end(delivery) else { return };
+        if let Cause::Agent(RefusalCode::DiskFull | RefusalCode::Io, why) = &cause {
+            seat.paused = Some((now + DISK_PAUSE, why.clone()));
+        }
         let mut job = live.job;
         if !self.backlog.wants(&job) {
             return self.backlog.leave(job.id());
@@ -220,18 +223,12 @@ impl Scheduler {
         job.avoid = Some(agent.clone());
         let (code, reason) = match cause {
             Cause::Source { code, reason } => return self.fail(&job, code, reason, actions),
-            Cause::Agent(RefusalCode::DiskFull, why) => {
+            Cause::Agent(RefusalCode::DiskFull, _) => {
                 // The agent's trouble, not the recording's: no attempt counts.
-                seat.paused = Some((now + DISK_PAUSE, why));
                 job.attempts -= 1;
                 return self.backlog.push_front(job);
             }
-            Cause::Agent(code, why) => {
-                if code == RefusalCode::Io {
-                    seat.paused = Some((now + DISK_PAUSE, why.clone()));
-                }
-                (code.as_str(), format!("{agent}: {why}"))
-            }
+            Cause::Agent(code, why) => (code.as_str(), format!("{agent}: {why}")),
             Cause::Mismatch(why) => (RefusalCode::Integrity.as_str(), format!("{agent}: {why}")),
         };
         if job.attempts >= ATTEMPTS {

@@ -76,6 +76,9 @@ struct Agent {
     pending: BTreeMap<DeliveryId, PlannedRecording>,
     /// Durable there, without a receipt.
     held: BTreeMap<RecordingId, PlannedRecording>,
+    /// Of those, what others may have since its lease was over, until it
+    /// offers them.
+    lapsed: BTreeSet<RecordingId>,
     /// What the scheduler must count as under way: deliveries and their sizes.
     under_way: BTreeMap<DeliveryId, (RecordingId, u64)>,
 }
@@ -117,6 +120,7 @@ impl World {
             lanes: Vec::new(),
             pending: BTreeMap::new(),
             held: BTreeMap::new(),
+            lapsed: BTreeSet::new(),
             under_way: BTreeMap::new(),
         };
         let mut world = Self {
@@ -180,8 +184,8 @@ impl World {
         assert!(!self.cancelled, "{id} of a cancelled batch");
         assert!(!self.queue.iter().any(|(_, queued)| *queued == id), "{id} is acknowledged");
         for agent in &self.agents {
-            let mine =
-                agent.pending.values().any(|pending| pending.recording == id) || agent.held.contains_key(&id);
+            let keeps = agent.held.contains_key(&id) && !agent.lapsed.contains(&id);
+            let mine = keeps || agent.pending.values().any(|pending| pending.recording == id);
             assert!(!mine || self.lease_is_over(agent), "{id} is under way to {}", agent.name);
         }
         let agent = &self.agents[to];
@@ -263,6 +267,7 @@ impl World {
         for agent in &mut self.agents {
             if agent.away_since.is_some_and(|since| now.saturating_sub(since) >= LEASE) {
                 agent.pending.clear();
+                agent.lapsed.extend(agent.held.keys());
                 agent.under_way.retain(|_, (recording, _)| queued.contains(recording));
             }
         }
@@ -290,6 +295,7 @@ impl World {
                 .under_way
                 .retain(|_, (under_way, _)| *under_way != recording || acknowledged.contains(under_way));
             self.queue.push_back((agent, recording));
+            self.agents[agent].lapsed.remove(&recording);
             self.tell(Event::Offered(recording));
         }
         // What it lost on the way is not under way any more.
@@ -408,7 +414,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(600)))]
 
     #[test]
     fn every_recording_is_delivered_once_within_windows_and_ends_in_one_state(
