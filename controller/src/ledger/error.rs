@@ -145,6 +145,17 @@ fn server_trouble(number: u16) -> Trouble {
 }
 
 impl LedgerError {
+    /// Takes a key that is there already for contention: whoever wrote it first
+    /// will be seen when the transaction runs again.
+    pub(super) fn contended_key(self) -> Self {
+        match self {
+            Self::Database(error) if error.as_database_error().is_some_and(|it| it.is_unique_violation()) => {
+                Self::Busy(error)
+            }
+            other => other,
+        }
+    }
+
     /// Whether the same call may succeed later without anybody changing it.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -71,7 +71,9 @@ impl Ledger {
                 .bind(new.idempotency_key.as_deref())
                 .bind(&new.request_hash.as_bytes()[..])
                 .bind(new.now);
-            tx.execute(insert).await?;
+            // Another request with the same key may have come first, where
+            // transactions run side by side: run again, it will be found.
+            tx.execute(insert).await.map_err(LedgerError::contended_key)?;
             Ok(Begun::New(BatchId(batch)))
         })
     }
