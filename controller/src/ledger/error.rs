@@ -148,12 +148,12 @@ impl LedgerError {
     /// Takes a key that is there already for contention: whoever wrote it first
     /// will be seen when the transaction runs again.
     pub(super) fn contended_key(self) -> Self {
-        match self {
-            Self::Database(error) if error.as_database_error().is_some_and(|it| it.is_unique_violation()) => {
-                Self::Busy(error)
-            }
-            other => other,
+        if let Self::Database(error) = self {
+            let taken =
+                error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+            return if taken { Self::Busy(error) } else { Self::Database(error) };
         }
+        self
     }
 
     /// Whether the same call may succeed later without anybody changing it.
