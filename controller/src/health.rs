@@ -29,7 +29,7 @@ impl Health {
     /// The database is away.
     pub fn database_failed(&self, error: &LedgerError) {
         if self.serving.send_if_modified(|serving| std::mem::replace(serving, false)) {
-            let error = crate::commit::error_chain(error);
+            let error = crate::chain::error_chain(error);
             tracing::error!(error, "the database is away; work goes on when it is back");
         }
     }

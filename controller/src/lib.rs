@@ -1,6 +1,7 @@
 //! The controller: plans batches, places their recordings on agents, records
 //! every step.
 
+pub mod chain;
 pub mod commit;
 pub mod config;
 pub mod delivery;

@@ -4,7 +4,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use cofi_controller::{
-    commit::error_chain,
+    chain::error_chain,
     config::{Arguments, Command, Config, ConfigError},
     migrate::run_migration,
     run::{Listeners, run},

@@ -24,7 +24,7 @@ pub async fn run_migration(config: &Config, dry_run: bool, add_indexes: bool) ->
         }
         return Ok(());
     }
-    migrate(url, add_indexes, |step| eprintln!("done: {}", step.what)).await?;
+    migrate(url, &plan, |step| eprintln!("done: {}", step.what)).await?;
     eprintln!("the database is ready");
     Ok(())
 }

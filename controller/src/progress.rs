@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commit::error_chain,
+    chain::error_chain,
     dispatch::{AgentStatus, Dispatch},
     health::Health,
     ledger::{BatchRecord, Highlights, Ledger, LedgerError},

@@ -5,7 +5,8 @@ use cofi_proto::{RecordingId, session::Held};
 use tokio::sync::mpsc;
 
 use crate::{
-    commit::{ToRecord, error_chain},
+    chain::error_chain,
+    commit::ToRecord,
     delivery::{Host, Offered},
     dispatch::Dispatch,
     ledger::{Ledger, LedgerError, ManifestRecord, Placement},

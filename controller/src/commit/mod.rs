@@ -10,7 +10,7 @@ pub use applier::{Applier, ToApply};
 pub use recorder::{Recorder, ToRecord};
 use tokio::sync::mpsc;
 
-use crate::{health::Health, ledger::LedgerError};
+use crate::{chain::error_chain, health::Health, ledger::LedgerError};
 
 /// Most entries of one transaction.
 const GROUP: usize = 500;
@@ -100,10 +100,4 @@ where
             }
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub fn error_chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }

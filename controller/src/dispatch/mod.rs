@@ -8,8 +8,11 @@
 mod sessions;
 mod task;
 
-use cofi_proto::{AgentName, BatchId, RecordingId, session::Heartbeat};
-pub use sessions::{AgentStatus, Down, JoinRefused, Joining, Session};
+use cofi_proto::{
+    AgentName, BatchId, RecordingId,
+    session::{Heartbeat, Hello},
+};
+pub use sessions::{AgentStatus, Down, JoinRefused, Session};
 pub use task::Dispatcher;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,7 +29,7 @@ const INBOX: usize = 4_096;
 enum Message {
     Event(Event),
     OpenBatch(Box<BatchRecord>),
-    Join(Joining, oneshot::Sender<Result<Session, JoinRefused>>),
+    Join(Hello, oneshot::Sender<Result<Session, JoinRefused>>),
     Left(AgentName, u64),
     Heartbeat(AgentName, u64, Heartbeat),
     OpenLane(Vec<u8>, oneshot::Sender<Lane>),
@@ -74,8 +77,8 @@ impl Dispatch {
     }
 
     /// An agent wants a session. `None`: the controller is ending.
-    pub async fn join(&self, joining: Joining) -> Option<Result<Session, JoinRefused>> {
-        self.ask(|reply| Message::Join(joining, reply)).await
+    pub async fn join(&self, hello: Hello) -> Option<Result<Session, JoinRefused>> {
+        self.ask(|reply| Message::Join(hello, reply)).await
     }
 
     /// A session has ended.

@@ -33,13 +33,6 @@ pub enum Down {
     Release(Vec<Release>),
 }
 
-/// An agent that wants a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Joining {
-    /// How it presents itself.
-    pub hello: Hello,
-}
-
 /// A session, as its task holds it.
 #[derive(Debug)]
 pub struct Session {

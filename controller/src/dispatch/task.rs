@@ -7,7 +7,7 @@ use std::{
 
 use cofi_proto::{
     AgentName, BatchId,
-    session::{EngineState, Heartbeat, Identify, Release, ResultReceipt},
+    session::{EngineState, Heartbeat, Hello, Identify, Release, ResultReceipt},
 };
 use std::sync::Arc;
 
@@ -15,15 +15,14 @@ use cofi_proto::clock::Clock;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{AgentStatus, Dispatch, Down, JoinRefused, Joining, Message, Session, sessions::Sessions};
+use super::{AgentStatus, Dispatch, Down, JoinRefused, Message, Session, sessions::Sessions};
 use crate::{
-    commit::error_chain,
+    chain::error_chain,
     delivery::StoredRecording,
     health::Health,
     lane::Order,
     ledger::{
-        Applied, BatchRecord, Ledger, LedgerError, PendingLid, PlacementFailure, PlannedRecording, Recorded,
-        ReportedResult,
+        Applied, BatchRecord, Ledger, LedgerError, PendingLid, PlacementFailure, Recorded, ReportedResult,
     },
     scheduler::{Action, Condition, Event, Scheduler, Unfit},
 };
@@ -124,10 +123,10 @@ impl Dispatcher {
                 self.happened(event);
             }
             Message::OpenBatch(batch) => self.open_batch(*batch),
-            Message::Join(joining, reply) => {
+            Message::Join(hello, reply) => {
                 // Whoever asked may have gone; the session then ends at once.
-                let agent = joining.hello.name.clone();
-                if let Err(Ok(session)) = reply.send(self.join(joining)) {
+                let agent = hello.name.clone();
+                if let Err(Ok(session)) = reply.send(self.join(hello)) {
                     self.left(&agent, session.id);
                 }
             }
@@ -161,7 +160,7 @@ impl Dispatcher {
         self.happened(Event::BatchOpened(batch.batch));
     }
 
-    fn join(&mut self, Joining { hello }: Joining) -> Result<Session, JoinRefused> {
+    fn join(&mut self, hello: Hello) -> Result<Session, JoinRefused> {
         let session = self.sessions.join(&hello)?;
         let condition = condition(&hello.heartbeat);
         // A session that it replaces ends here, before its own task says so.
@@ -286,10 +285,7 @@ fn condition(heartbeat: &Heartbeat) -> Condition {
 
 async fn load(ledger: Ledger, health: Health, batch: BatchId, after: i64, limit: i64) -> Beside {
     match ledger.planned_recordings(batch, after, limit).await {
-        Ok(recordings) => {
-            let recordings: Vec<PlannedRecording> = recordings;
-            Some(Event::Loaded { batch, after, recordings })
-        }
+        Ok(recordings) => Some(Event::Loaded { batch, after, recordings }),
         Err(error) => {
             note(&health, &error);
             tokio::time::sleep(RETRY).await;

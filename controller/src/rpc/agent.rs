@@ -20,9 +20,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status::RpcError;
 use crate::{
-    commit::{ToApply, ToRecord, error_chain},
+    chain::error_chain,
+    commit::{ToApply, ToRecord},
     delivery::Host,
-    dispatch::{Dispatch, Down, Joining, Session},
+    dispatch::{Dispatch, Down, Session},
     lane::Reports,
     ledger::{AgentRecord, Ledger},
     scheduler::{Event, LEASE},
@@ -130,7 +131,7 @@ impl Agents {
             connected: true,
             last_seen: self.clock.now_micros(),
         };
-        let session = self.dispatch.join(Joining { hello }).await.ok_or(RpcError::Stopping)??;
+        let session = self.dispatch.join(hello).await.ok_or(RpcError::Stopping)??;
         if let Err(error) = self.ledger.put_agent(&record).await {
             self.dispatch.left(record.name, session.id).await;
             return Err(error.into());

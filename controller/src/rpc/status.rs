@@ -5,7 +5,7 @@ use cofi_proto::Malformed;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{commit::error_chain, dispatch::JoinRefused, ledger::LedgerError, plan::PlanError};
+use crate::{chain::error_chain, dispatch::JoinRefused, ledger::LedgerError, plan::PlanError};
 
 /// Why a call fails.
 #[derive(Debug, thiserror::Error)]

@@ -26,7 +26,7 @@ pub(super) enum Database {
 }
 
 /// Where the lists of applied migrations are kept.
-const MIGRATIONS_TABLE: &str = "cofiMigration";
+pub(super) const MIGRATIONS_TABLE: &str = "cofiMigration";
 
 /// Where a database is, and how to get in.
 #[derive(Clone, PartialEq, Eq)]

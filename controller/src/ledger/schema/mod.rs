@@ -6,11 +6,11 @@ mod expected;
 
 use std::fmt;
 
-use sqlx::Executor;
+use sqlx::{Executor, migrate::Migrator};
 
 use super::{
     LedgerError,
-    database::{Database, DatabaseUrl, Transaction, mysql_migrations},
+    database::{Database, DatabaseUrl, MIGRATIONS_TABLE, Transaction, mysql_migrations},
     sql::Statement,
 };
 
@@ -94,11 +94,8 @@ async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, 
             return Err(LedgerError::Unfit(findings));
         }
     }
-    let applied = applied_migrations(tx).await?;
     let known = mysql_migrations();
-    if applied.iter().any(|version| known.iter().all(|migration| migration.version != *version)) {
-        return Err(LedgerError::NewerSchema);
-    }
+    let applied = applied_migrations(tx, &known).await?;
     for migration in known.iter().filter(|migration| !applied.contains(&migration.version)) {
         let what = format!("create Cofi's own tables ({})", migration.description);
         steps.push(Step { what, sql: migration.sql.as_str().to_owned(), own: true });
@@ -130,14 +127,13 @@ async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, 
     Ok(MigrationPlan { steps })
 }
 
-/// Does what [`plan_migration`] says, step by step; doing it twice, or after it
-/// was cut off, does what is left.
+/// Does what [`plan_migration`] says, step by step. After it was cut off, a new
+/// plan has what is left.
 pub async fn migrate(
     url: &DatabaseUrl,
-    add_indexes: bool,
+    plan: &MigrationPlan,
     mut done: impl FnMut(&Step),
 ) -> Result<(), LedgerError> {
-    let plan = plan_migration(url, add_indexes).await?;
     let mut connection = super::database::mysql_connection(url).await?;
     let mut own_done = false;
     for step in &plan.steps {
@@ -153,11 +149,8 @@ pub async fn migrate(
 
 /// Looks whether a database can be served from.
 pub(super) async fn assert_ready(tx: &mut Transaction) -> Result<(), LedgerError> {
-    let applied = applied_migrations(tx).await?;
     let known = mysql_migrations();
-    if applied.iter().any(|version| known.iter().all(|migration| migration.version != *version)) {
-        return Err(LedgerError::NewerSchema);
-    }
+    let applied = applied_migrations(tx, &known).await?;
     if applied.len() < known.iter().count() {
         return Err(LedgerError::NotMigrated);
     }
@@ -165,14 +158,21 @@ pub(super) async fn assert_ready(tx: &mut Transaction) -> Result<(), LedgerError
     if findings.is_empty() { Ok(()) } else { Err(LedgerError::Unfit(findings)) }
 }
 
-async fn applied_migrations(tx: &mut Transaction) -> Result<Vec<i64>, LedgerError> {
+/// The migrations that were applied; one that is not `known` is of a newer
+/// version.
+async fn applied_migrations(tx: &mut Transaction, known: &Migrator) -> Result<Vec<i64>, LedgerError> {
     let select =
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    if !exists(tx, select, "cofiMigration").await? {
+    if !exists(tx, select, MIGRATIONS_TABLE).await? {
         return Ok(Vec::new());
     }
-    let select = "SELECT version FROM cofiMigration WHERE success = 1 ORDER BY version";
-    tx.rows(Statement::named("applied_migrations", select)).await?.iter().map(|row| row.int(0)).collect()
+    let select = format!("SELECT version FROM {MIGRATIONS_TABLE} WHERE success = 1 ORDER BY version");
+    let rows = tx.rows(Statement::named("applied_migrations", &select)).await?;
+    let applied: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
+    if applied.iter().any(|version| known.iter().all(|migration| migration.version != *version)) {
+        return Err(LedgerError::NewerSchema);
+    }
+    Ok(applied)
 }
 
 async fn exists(tx: &mut Transaction, select: &str, name: &str) -> Result<bool, LedgerError> {
