@@ -1,0 +1,17 @@
+//! What the ledger takes and gives, by subject.
+
+mod agent;
+mod batch;
+mod call;
+mod outcome;
+mod plan;
+mod recording;
+mod words;
+
+pub use agent::*;
+pub use batch::*;
+pub use call::*;
+pub use outcome::*;
+pub use plan::*;
+pub use recording::*;
+pub use words::*;

@@ -1,0 +1,62 @@
+//! Words that stand in columns of Cofi's own tables.
+
+/// Makes an enum of fixed words that a column holds.
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$variant_meta])* $variant,)+
+        }
+
+        impl $name {
+            /// The word that stands in the column.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = UnknownWord;
+
+            fn try_from(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(UnknownWord(word.to_owned())),
+                }
+            }
+        }
+    };
+}
+
+/// A column holds a word that this version does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown word {0:?}")]
+pub struct UnknownWord(pub String);
+
+words! {
+    /// Where a recording's file stands.
+    Placement {
+        /// Not on a host yet.
+        Planned = "planned",
+        /// On a host, with its rows.
+        Stored = "stored",
+        /// Rests: could not be placed.
+        Failed = "failed",
+        /// Its batch was cancelled before it was placed.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Where a recording's identification stands.
+    Lid {
+        /// Not identified in its round yet.
+        None = "none",
+        /// Identified.
+        Done = "done",
+        /// Rests: could not be identified.
+        Failed = "failed",
+    }
+}
