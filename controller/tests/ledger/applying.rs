@@ -2,15 +2,22 @@
 
 use cofi_controller::ledger::{Applied, LedgerError, ReportedResult};
 use cofi_proto::{BatchId, session::LidOutcome};
+use rstest::rstest;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture,
+    },
+    scene,
+};
 
 /// A result for whichever batch there is.
 type Report = Box<dyn Fn(BatchId) -> ReportedResult>;
 
 /// A database with a batch of `count` recordings, all on host "a".
-async fn distributed(count: i64) -> (Fixture, BatchId) {
-    let db = Fixture::new().await;
+async fn distributed(on: Engine, count: i64) -> (Fixture, BatchId) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), count).await;
     scene::record(db.ledger(), batch, 0..count, "a").await;
     (db, batch)
@@ -28,9 +35,10 @@ async fn state(db: &Fixture) -> [String; 4] {
     ]
 }
 
+#[rstest]
 #[tokio::test]
-async fn applied_result_has_the_rows_of_the_contract() {
-    let (db, batch) = distributed(2).await;
+async fn applied_result_has_the_rows_of_the_contract(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 2).await;
     let outcome = LidOutcome::Identified(scene::answer("hi", 120.5, 1.234_56));
     let other_host = ReportedResult {
         agent: "b".parse().unwrap(),
@@ -83,9 +91,12 @@ async fn applied_result_has_the_rows_of_the_contract() {
     assert_eq!([&call["lang"], &call["languageId"], &call["audioDuration"]], ["unknown", "NULL", "0"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn language_id_is_that_of_the_code_and_null_for_one_the_table_lacks() {
-    let (db, batch) = distributed(6).await;
+async fn language_id_is_that_of_the_code_and_null_for_one_the_table_lacks(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let (db, batch) = distributed(on, 6).await;
     let codes = ["hinglish", "zxx", "und", "mr", "tlh", "en"];
     let group: Vec<ReportedResult> =
         (0..).zip(codes).map(|(ordinal, code)| scene::identified(batch, ordinal, 1, code)).collect();
@@ -102,18 +113,22 @@ async fn language_id_is_that_of_the_code_and_null_for_one_the_table_lacks() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn status_that_a_later_stage_set_is_left_alone() {
-    let (db, batch) = distributed(1).await;
+async fn status_that_a_later_stage_set_is_left_alone(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 1).await;
     db.execute("UPDATE `call` SET status = 'ShortCall', summary = 'kept'").await;
     scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "en")]).await;
     let call = db.record("SELECT * FROM `call`").await;
     assert_eq!([&call["status"], &call["summary"], &call["lang"]], ["ShortCall", "kept", "en"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn repeated_result_is_answered_like_the_first_and_changes_nothing() {
-    let (db, batch) = distributed(1).await;
+async fn repeated_result_is_answered_like_the_first_and_changes_nothing(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let (db, batch) = distributed(on, 1).await;
     let result = scene::identified(batch, 0, 1, "en");
     scene::apply(db.ledger(), &[result.clone(), result.clone()]).await;
     let before = db.records("SELECT * FROM lidStatus").await;
@@ -123,9 +138,10 @@ async fn repeated_result_is_answered_like_the_first_and_changes_nothing() {
     assert_eq!(db.value("SELECT settledAt FROM cofiRecording").await, scene::NOW.to_string());
 }
 
+#[rstest]
 #[tokio::test]
-async fn first_result_of_a_round_wins() {
-    let (db, batch) = distributed(1).await;
+async fn first_result_of_a_round_wins(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 1).await;
     scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "en"), scene::identified(batch, 0, 1, "hi")])
         .await;
     scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "mr")]).await;
@@ -133,9 +149,10 @@ async fn first_result_of_a_round_wins() {
     assert_eq!(state(&db).await, ["done", "1", "en", "1"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn failure_leaves_the_call_as_it_was_and_says_why() {
-    let (db, batch) = distributed(1).await;
+async fn failure_leaves_the_call_as_it_was_and_says_why(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 1).await;
     scene::apply(db.ledger(), &[scene::undecodable(batch, 0, 1)]).await;
     assert_eq!(state(&db).await, ["failed", "1", "unknown", "0"]);
     let call = db.record("SELECT * FROM `call`").await;
@@ -148,17 +165,19 @@ async fn failure_leaves_the_call_as_it_was_and_says_why() {
     assert_eq!([&event["kind"], &event["agent"], &event["code"]], ["lid_failed", "a", "undecodable"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn result_after_the_failure_of_its_round_comes_too_late() {
-    let (db, batch) = distributed(1).await;
+async fn result_after_the_failure_of_its_round_comes_too_late(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 1).await;
     scene::apply(db.ledger(), &[scene::undecodable(batch, 0, 1)]).await;
     scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "en")]).await;
     assert_eq!(state(&db).await, ["failed", "1", "unknown", "0"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn retried_recording_is_identified_in_its_new_round_only() {
-    let (db, batch) = distributed(1).await;
+async fn retried_recording_is_identified_in_its_new_round_only(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 1).await;
     scene::apply(db.ledger(), &[scene::undecodable(batch, 0, 1)]).await;
     db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
     // Of the round before: superseded.
@@ -170,9 +189,10 @@ async fn retried_recording_is_identified_in_its_new_round_only() {
     assert_eq!([&ours["code"], &ours["reason"], &ours["attempts"]], ["NULL", "NULL", "0"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn identifying_again_updates_the_row_in_lid_status() {
-    let (db, batch) = distributed(1).await;
+async fn identifying_again_updates_the_row_in_lid_status(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 1).await;
     scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "en")]).await;
     let id = db.value("SELECT id FROM lidStatus").await;
     // A round that this database does not know of: it was restored from an
@@ -186,9 +206,10 @@ async fn identifying_again_updates_the_row_in_lid_status() {
     assert_eq!(db.value("SELECT audioDuration FROM `call`").await, "9.5");
 }
 
+#[rstest]
 #[tokio::test]
-async fn row_of_an_earlier_service_in_lid_status_is_updated() {
-    let (db, batch) = distributed(2).await;
+async fn row_of_an_earlier_service_in_lid_status_is_updated(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 2).await;
     db.execute(
         "INSERT INTO lidStatus (id, audioName, `language`, batchId) VALUES (40, 'call-1.wav', 'xx', 3)",
     )
@@ -206,8 +227,11 @@ async fn row_of_an_earlier_service_in_lid_status_is_updated() {
     assert!(matches!(&rows[3..], [new] if new.ends_with(" en")), "{rows:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn rounds_of_one_recording_in_one_group_count_as_if_they_came_one_by_one() {
+async fn rounds_of_one_recording_in_one_group_count_as_if_they_came_one_by_one(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
     let identified = |round, language| move |batch| scene::identified(batch, 0, round, language);
     let failed = |round| move |batch| scene::undecodable(batch, 0, round);
     let groups: [Vec<Report>; 5] = [
@@ -219,11 +243,11 @@ async fn rounds_of_one_recording_in_one_group_count_as_if_they_came_one_by_one()
     ];
     for (index, group) in groups.iter().enumerate() {
         // In company, so that one statement is about all of them.
-        let (together, batch) = distributed(20).await;
+        let (together, batch) = distributed(on, 20).await;
         let mut results: Vec<ReportedResult> = group.iter().map(|result| result(batch)).collect();
         results.extend((1..20).map(|ordinal| scene::identified(batch, ordinal, 1, "mr")));
         scene::apply(together.ledger(), &results).await;
-        let (one_by_one, batch) = distributed(1).await;
+        let (one_by_one, batch) = distributed(on, 1).await;
         for result in group {
             scene::apply(one_by_one.ledger(), &[result(batch)]).await;
         }
@@ -231,9 +255,10 @@ async fn rounds_of_one_recording_in_one_group_count_as_if_they_came_one_by_one()
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn failure_never_takes_away_a_language_that_is_known() {
-    let (db, batch) = distributed(1).await;
+async fn failure_never_takes_away_a_language_that_is_known(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 1).await;
     scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "en")]).await;
     scene::apply(db.ledger(), &[scene::undecodable(batch, 0, 2)]).await;
     assert_eq!(state(&db).await, ["done", "1", "en", "1"]);
@@ -241,9 +266,12 @@ async fn failure_never_takes_away_a_language_that_is_known() {
     assert_eq!(state(&db).await, ["done", "2", "hi", "1"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn result_that_is_quicker_than_its_acknowledgement_must_come_again() {
-    let db = Fixture::new().await;
+async fn result_that_is_quicker_than_its_acknowledgement_must_come_again(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 3).await;
     scene::record(db.ledger(), batch, [2], "a").await;
     db.ledger().fail_placements(&[scene::unplaceable(batch, 1)], scene::NOW).await.unwrap();
@@ -259,9 +287,10 @@ async fn result_that_is_quicker_than_its_acknowledgement_must_come_again() {
     assert_eq!(db.value("SELECT COUNT(*) FROM `call` WHERE lang = 'en'").await, "3");
 }
 
+#[rstest]
 #[tokio::test]
-async fn result_that_nothing_will_ever_need_is_settled() {
-    let db = Fixture::new().await;
+async fn result_that_nothing_will_ever_need_is_settled(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     db.ledger().cancel_batch(batch, scene::NOW).await.unwrap();
     let group = [
@@ -273,14 +302,11 @@ async fn result_that_nothing_will_ever_need_is_settled() {
     assert_eq!(db.value("SELECT COUNT(*) FROM lidStatus").await, "0");
 }
 
+#[rstest]
 #[tokio::test]
-async fn group_that_is_refused_changes_nothing() {
-    let (db, batch) = distributed(4).await;
-    db.execute(
-        "CREATE TRIGGER refuse BEFORE INSERT ON lidStatus WHEN NEW.audioName = 'call-2.wav' \
-         BEGIN SELECT RAISE(ABORT, 'refused'); END",
-    )
-    .await;
+async fn group_that_is_refused_changes_nothing(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 4).await;
+    db.refuse("INSERT", "lidStatus", "NEW.audioName = 'call-2.wav'").await;
     let mut group: Vec<ReportedResult> =
         (0..3).map(|ordinal| scene::identified(batch, ordinal, 1, "en")).collect();
     group.push(scene::undecodable(batch, 3, 1));

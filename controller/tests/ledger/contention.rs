@@ -9,9 +9,16 @@ use std::{
 use cofi_controller::ledger::{Applied, Ledger, LedgerError, Recorded, ReportedResult};
 use cofi_proto::{BatchId, session::LidOutcome};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use rstest::rstest;
 use tokio::task::JoinSet;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture, Unopened,
+    },
+    scene,
+};
 
 const WRITERS: usize = 16;
 const RECORDINGS: i64 = 200;
@@ -52,9 +59,10 @@ async fn race(ledger: Ledger, batch: BatchId, writer: usize) -> Result<Told, Led
     Ok(Told { agent, stored })
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sixteen_racing_writers_make_each_row_once() {
-    let db = Fixture::new().await;
+async fn sixteen_racing_writers_make_each_row_once(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), RECORDINGS).await;
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
@@ -88,18 +96,18 @@ async fn sixteen_racing_writers_make_each_row_once() {
         assert_eq!([&row["ip"], &row["fileIp"]], [&scene::address(agent), &scene::address(agent)]);
         assert_eq!([&row["lang"], &row["lidDone"], &row["language"]], ["hi", "1", "hi"]);
     }
-    assert_eq!(db.column("PRAGMA foreign_key_check").await, [""; 0]);
+    assert_eq!(db.dangling().await, []);
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn new_database_is_opened_by_many_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}/new.db", folder.path().display());
+async fn new_database_is_opened_by_many_at_once(#[values(Sqlite, MariaDb)] on: Engine) {
+    let place = Unopened::new(on).await;
     let mut opening = JoinSet::new();
     for _ in 0..8 {
-        let url = url.clone();
+        let url = place.url();
         opening.spawn(async move {
-            let ledger = Ledger::open(url.as_str()).await?;
+            let ledger = Ledger::open(url).await?;
             ledger.begin_generation().await
         });
     }
@@ -111,9 +119,8 @@ async fn new_database_is_opened_by_many_at_once() {
     assert_eq!(generations, (1..=8).collect::<Vec<u64>>());
 }
 
-/// Records while another process holds the right to write for `held`.
-async fn outlast(held: Duration) {
-    let db = Fixture::new().await;
+/// Records while another process holds the rows for `held`.
+async fn outlast(db: Fixture, held: Duration) {
     let batch = scene::batch_of(db.ledger(), 20).await;
     let foreign = db.foreign_writer().await;
     let begun = Instant::now();
@@ -126,28 +133,40 @@ async fn outlast(held: Duration) {
     assert_eq!(db.value("SELECT COUNT(*) FROM `call`").await, "20");
 }
 
+#[rstest]
 #[tokio::test]
-async fn foreign_writer_that_holds_the_database_for_two_seconds_is_waited_for() {
-    outlast(Duration::from_secs(2)).await;
+async fn foreign_writer_that_holds_the_database_for_two_seconds_is_waited_for(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    outlast(Fixture::new(on).await, Duration::from_secs(2)).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn foreign_writer_that_holds_on_for_longer_than_one_wait_is_outlasted() {
-    outlast(Duration::from_millis(6_500)).await;
+async fn foreign_writer_that_holds_on_for_longer_than_one_wait_is_outlasted(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
+    let held = db.one_wait() + Duration::from_millis(1_500);
+    outlast(db, held).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn readers_are_answered_while_a_foreign_writer_holds_the_database() {
-    let db = Fixture::new().await;
+async fn readers_are_answered_while_a_foreign_writer_holds_the_database(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 3).await;
     let foreign = db.foreign_writer().await;
     assert_eq!(db.ledger().batch(batch).await.unwrap().counts.planned, 3);
     foreign.leave().await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn foreign_reader_keeps_its_snapshot_and_holds_up_nobody() {
-    let db = Fixture::new().await;
+async fn foreign_reader_keeps_its_snapshot_and_holds_up_nobody(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 30).await;
     scene::record(db.ledger(), batch, 0..10, "a").await;
     let mut reader = db.foreign_reader().await;
@@ -161,9 +180,10 @@ async fn foreign_reader_keeps_its_snapshot_and_holds_up_nobody() {
     assert_eq!(db.value(rows).await, "30 30");
 }
 
+#[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn reader_never_sees_half_of_a_group() {
-    let db = Fixture::new().await;
+async fn reader_never_sees_half_of_a_group(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 300).await;
     let ledger = db.another_ledger().await;
     let writer = async move {
@@ -198,9 +218,10 @@ async fn reader_never_sees_half_of_a_group() {
     assert_eq!(db.value("SELECT COUNT(*) FROM lidStatus").await, "300");
 }
 
+#[rstest]
 #[tokio::test]
-async fn call_that_is_given_up_leaves_no_transaction_open() {
-    let db = Fixture::new().await;
+async fn call_that_is_given_up_leaves_no_transaction_open(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 100).await;
     let group: Vec<_> = (0..100).map(|ordinal| scene::stored(batch, ordinal, "a")).collect();
     let mut random = StdRng::seed_from_u64(7);
@@ -219,9 +240,10 @@ async fn call_that_is_given_up_leaves_no_transaction_open() {
     assert_eq!(db.value("SELECT COUNT(*) FROM `call`").await, "100");
 }
 
+#[rstest]
 #[tokio::test]
-async fn database_is_claimed_by_one_controller_at_a_time() {
-    let db = Fixture::new().await;
+async fn database_is_claimed_by_one_controller_at_a_time(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let claim = db.ledger().claim().await.unwrap();
     let second = db.another_ledger().await;
     let refused = second.claim().await;

@@ -1,8 +1,15 @@
 //! Groups of every size, and names of every kind.
 
+use rstest::rstest;
 use std::collections::HashSet;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture,
+    },
+    scene,
+};
 
 /// One row per recording everywhere, each with its own values.
 async fn assert_rows(db: &Fixture, batch: cofi_proto::BatchId, count: i64) {
@@ -43,9 +50,10 @@ async fn take_through(db: &Fixture, batch: cofi_proto::BatchId, count: i64) {
     scene::apply(db.ledger(), &results).await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn groups_of_every_size_have_their_rows() {
-    let db = Fixture::new().await;
+async fn groups_of_every_size_have_their_rows(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     for size in [1, 9, 10, 11, 99, 100, 101, 499, 500, 501, 999, 1_000, 1_001] {
         let batch = scene::batch_of(db.ledger(), size).await;
         take_through(&db, batch, size).await;
@@ -53,9 +61,10 @@ async fn groups_of_every_size_have_their_rows() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn names_of_every_kind_come_through_unchanged() {
-    let db = Fixture::new().await;
+async fn names_of_every_kind_come_through_unchanged(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let wide: String = "🎧".repeat(251) + ".wav";
     let names = [
         "it's.wav",
@@ -92,9 +101,10 @@ async fn names_of_every_kind_come_through_unchanged() {
     assert_eq!(listed.iter().map(|record| record.audio_name.as_str()).collect::<Vec<_>>(), names);
 }
 
+#[rstest]
 #[tokio::test]
-async fn group_over_several_batches_has_rows_in_each() {
-    let db = Fixture::new().await;
+async fn group_over_several_batches_has_rows_in_each(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let first = scene::batch_of(db.ledger(), 3).await;
     let second = scene::batch_of(db.ledger(), 3).await;
     let group = [

@@ -4,13 +4,20 @@ use cofi_controller::ledger::{
     AgentRecord, CallFilter, LedgerError, Lid, Placement, RecordingFilter, RecordingRecord,
 };
 use cofi_proto::{BatchId, RecordingId};
+use rstest::rstest;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture,
+    },
+    scene,
+};
 
 /// A batch with recordings in every state: 0..3 planned, 3..6 stored,
 /// 6..9 identified, 9..12 undecodable, 12..15 not placed.
-async fn mixed() -> (Fixture, BatchId) {
-    let db = Fixture::new().await;
+async fn mixed(on: Engine) -> (Fixture, BatchId) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 15).await;
     scene::record(db.ledger(), batch, 3..12, "a").await;
     let mut results: Vec<_> = (6..9).map(|ordinal| scene::identified(batch, ordinal, 1, "hi")).collect();
@@ -25,9 +32,10 @@ fn ordinals(records: &[RecordingRecord]) -> Vec<i64> {
     records.iter().map(|record| record.ordinal).collect()
 }
 
+#[rstest]
 #[tokio::test]
-async fn filters_show_the_recordings_of_their_state() {
-    let (db, batch) = mixed().await;
+async fn filters_show_the_recordings_of_their_state(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     for (filter, expected) in [
         (RecordingFilter::All, (0..15).collect::<Vec<i64>>()),
         (RecordingFilter::Planned, (0..3).collect()),
@@ -47,9 +55,10 @@ async fn filters_show_the_recordings_of_their_state() {
     assert!(matches!(unknown, Err(LedgerError::NoSuchBatch(BatchId(99)))));
 }
 
+#[rstest]
 #[tokio::test]
-async fn recording_is_told_with_all_that_is_known_of_it() {
-    let (db, batch) = mixed().await;
+async fn recording_is_told_with_all_that_is_known_of_it(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     let records = db.ledger().recordings(batch, RecordingFilter::All, -1, 100).await.unwrap();
     let call = db.value("SELECT id FROM `call` WHERE audioName = 'call-7.wav'").await;
     let expected = RecordingRecord {
@@ -74,9 +83,10 @@ async fn recording_is_told_with_all_that_is_known_of_it() {
     assert_eq!((&records[13].code, &records[13].call), (&Some("source_changed".to_owned()), &None));
 }
 
+#[rstest]
 #[tokio::test]
-async fn pages_meet_without_gap_or_overlap() {
-    let db = Fixture::new().await;
+async fn pages_meet_without_gap_or_overlap(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 25).await;
     for size in [1, 5, 7, 24, 25, 26] {
         let mut seen = Vec::new();
@@ -95,9 +105,12 @@ async fn pages_meet_without_gap_or_overlap() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn pending_identifications_of_an_agent_come_in_pages_over_its_batches() {
-    let db = Fixture::new().await;
+async fn pending_identifications_of_an_agent_come_in_pages_over_its_batches(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let mut expected = Vec::new();
     for _ in 0..3 {
         let batch = scene::batch_of(db.ledger(), 12).await;
@@ -123,9 +136,10 @@ async fn pending_identifications_of_an_agent_come_in_pages_over_its_batches() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn batches_are_listed_newest_first_in_pages() {
-    let db = Fixture::new().await;
+async fn batches_are_listed_newest_first_in_pages(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let mut batches = Vec::new();
     for _ in 0..5 {
         batches.insert(0, scene::batch_of(db.ledger(), 1).await);
@@ -137,9 +151,10 @@ async fn batches_are_listed_newest_first_in_pages() {
     assert!(db.ledger().batches(batches[4].0, 3).await.unwrap().is_empty());
 }
 
+#[rstest]
 #[tokio::test]
-async fn manifest_records_leave_out_what_is_in_no_manifest() {
-    let (db, batch) = mixed().await;
+async fn manifest_records_leave_out_what_is_in_no_manifest(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     let asked = [0, 7, 99].map(|ordinal| RecordingId { batch, ordinal });
     let records = db.ledger().manifest_records(&asked).await.unwrap();
     assert_eq!(records.len(), 2);
@@ -150,9 +165,12 @@ async fn manifest_records_leave_out_what_is_in_no_manifest() {
     assert_eq!((records[&asked[0]].placement, records[&asked[0]].digest), (Placement::Planned, None));
 }
 
+#[rstest]
 #[tokio::test]
-async fn calls_are_listed_by_status_and_by_whether_they_are_identified() {
-    let (db, batch) = mixed().await;
+async fn calls_are_listed_by_status_and_by_whether_they_are_identified(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let (db, batch) = mixed(on).await;
     db.execute("UPDATE `call` SET status = 'Transcription' WHERE audioName IN ('call-3.wav', 'call-6.wav')")
         .await;
     let any = CallFilter { batch, status: None, identified: None };
@@ -181,9 +199,10 @@ async fn calls_are_listed_by_status_and_by_whether_they_are_identified() {
     assert!(matches!(unknown, Err(LedgerError::NoSuchBatch(BatchId(99)))));
 }
 
+#[rstest]
 #[tokio::test]
-async fn calls_of_an_earlier_service_are_listed_whatever_they_lack() {
-    let db = Fixture::new().await;
+async fn calls_of_an_earlier_service_are_listed_whatever_they_lack(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     db.execute("INSERT INTO batchStatus (id, batchDate) VALUES (40, '01-01-2020')").await;
     db.execute("INSERT INTO `call` (batchId, status) VALUES (40, NULL)").await;
     let filter = CallFilter { batch: BatchId(40), status: None, identified: None };
@@ -191,17 +210,19 @@ async fn calls_of_an_earlier_service_are_listed_whatever_they_lack() {
     assert!(matches!(&calls[..], [call] if call.audio_name.is_empty() && call.status.is_empty()));
 }
 
+#[rstest]
 #[tokio::test]
-async fn ready_calls_are_pending_and_identified() {
-    let (db, _) = mixed().await;
+async fn ready_calls_are_pending_and_identified(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, _) = mixed(on).await;
     db.execute("UPDATE `call` SET status = 'Complete' WHERE audioName = 'call-6.wav'").await;
     let ready = db.column("SELECT audioName FROM cofiReadyCall ORDER BY id").await;
     assert_eq!(ready, ["call-7.wav", "call-8.wav"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn the_contracts_queries_tell_how_far_a_batch_is() {
-    let (db, batch) = mixed().await;
+async fn the_contracts_queries_tell_how_far_a_batch_is(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     let progress = db
         .record(&format!(
             "SELECT COUNT(*) AS total, SUM(CASE WHEN lang = 'unknown' THEN 1 ELSE 0 END) AS pending_lid, \
@@ -212,9 +233,10 @@ async fn the_contracts_queries_tell_how_far_a_batch_is() {
     assert_eq!([&progress["total"], &progress["pending_lid"], &progress["lid_complete"]], ["9", "6", "3"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn highlights_are_the_languages_and_the_newest_failures() {
-    let db = Fixture::new().await;
+async fn highlights_are_the_languages_and_the_newest_failures(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 40).await;
     scene::record(db.ledger(), batch, 0..30, "a").await;
     let mut results: Vec<_> = (0..3).map(|ordinal| scene::identified(batch, ordinal, 1, "hi")).collect();
@@ -234,9 +256,10 @@ async fn highlights_are_the_languages_and_the_newest_failures() {
     assert_eq!(highlights.failures[5].reason, "its size is 0, was 1000");
 }
 
+#[rstest]
 #[tokio::test]
-async fn agent_is_written_once_and_kept_up_to_date() {
-    let db = Fixture::new().await;
+async fn agent_is_written_once_and_kept_up_to_date(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let agent = AgentRecord {
         name: "gpu-2".parse().unwrap(),
         storage_id: "one".to_owned(),
@@ -262,9 +285,12 @@ async fn agent_is_written_once_and_kept_up_to_date() {
     assert!(matches!(unknown, Err(LedgerError::NoSuchAgent(_))), "{unknown:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn holders_of_what_is_not_identified_are_told_with_their_numbers() {
-    let db = Fixture::new().await;
+async fn holders_of_what_is_not_identified_are_told_with_their_numbers(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 10).await;
     scene::record(db.ledger(), batch, 0..3, "b").await;
     scene::record(db.ledger(), batch, 3..8, "a").await;

@@ -1,6 +1,6 @@
 //! The ledger's contract: what it promises about the tables, whatever the
-//! database is. Each test has a database of its own ([`fixture::Fixture`]);
-//! only that file knows which one.
+//! database is: the same tests on SQLite and on a real MariaDB. Each has a
+//! database of its own ([`fixture::Fixture`]).
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 #![allow(unreachable_pub, reason = "what the tests share is public to them")]
 

@@ -12,8 +12,15 @@ use proptest::{
     sample::select,
     test_runner::{Config, TestRunner},
 };
+use rstest::rstest;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture,
+    },
+    scene,
+};
 
 const RECORDINGS: i64 = 8;
 const AGENTS: [&str; 3] = ["a", "b", "c"];
@@ -305,10 +312,10 @@ async fn compare(db: &Fixture, batch: BatchId, model: &Model) {
     assert_eq!(db.ledger().batch(batch).await.unwrap().counts, model.counts());
 }
 
-#[test]
-fn ledger_and_model_agree_on_every_history() {
+#[rstest]
+fn ledger_and_model_agree_on_every_history(#[values(Sqlite, MariaDb)] on: Engine) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let db = runtime.block_on(Fixture::new());
+    let db = runtime.block_on(Fixture::new(on));
     let config = Config { cases: 60, failure_persistence: None, ..Config::default() };
     let histories = prop::collection::vec(step(), 1..30);
     let told = TestRunner::new(config).run(&histories, |history| {

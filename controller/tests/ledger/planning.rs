@@ -2,8 +2,15 @@
 
 use cofi_controller::ledger::{Begun, LedgerError, ManifestEntry, NewBatch};
 use cofi_proto::{BatchId, Digest};
+use rstest::rstest;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture,
+    },
+    scene,
+};
 
 /// Rows that planning writes, wherever they are.
 async fn traces(db: &Fixture) -> Vec<String> {
@@ -14,9 +21,10 @@ async fn traces(db: &Fixture) -> Vec<String> {
     traces
 }
 
+#[rstest]
 #[tokio::test]
-async fn names_that_are_equal_to_planned_ones_are_left_out_and_told() {
-    let db = Fixture::new().await;
+async fn names_that_are_equal_to_planned_ones_are_left_out_and_told(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::begin(db.ledger(), &scene::wish()).await;
     let first = scene::entries(&["a.wav", "B.wav", "b.wav", "é.wav"]);
     assert_eq!(db.ledger().add_to_manifest(batch, &first).await.unwrap(), [2]);
@@ -31,9 +39,10 @@ async fn names_that_are_equal_to_planned_ones_are_left_out_and_told() {
     assert_eq!(names, ["a.wav", "B.wav", "é.wav", "c.wav"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn equal_names_in_two_batches_are_two_recordings() {
-    let db = Fixture::new().await;
+async fn equal_names_in_two_batches_are_two_recordings(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     for _ in 0..2 {
         let batch = scene::batch(db.ledger(), &scene::wish(), &["a.wav"]).await;
         scene::record(db.ledger(), batch, [0], "a").await;
@@ -41,9 +50,10 @@ async fn equal_names_in_two_batches_are_two_recordings() {
     assert_eq!(db.value("SELECT COUNT(*) FROM `call` WHERE audioName = 'a.wav'").await, "2");
 }
 
+#[rstest]
 #[tokio::test]
-async fn batch_is_seen_by_nobody_until_it_is_published() {
-    let db = Fixture::new().await;
+async fn batch_is_seen_by_nobody_until_it_is_published(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let ledger = db.ledger();
     let batch = scene::begin(ledger, &scene::wish()).await;
     ledger.add_to_manifest(batch, &scene::entries(&["a.wav"])).await.unwrap();
@@ -66,9 +76,12 @@ async fn batch_is_seen_by_nobody_until_it_is_published() {
     assert_eq!(ledger.unfinished_batches().await.unwrap(), [batch]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn published_batch_has_the_values_of_the_contract_and_is_the_only_current_one() {
-    let db = Fixture::new().await;
+async fn published_batch_has_the_values_of_the_contract_and_is_the_only_current_one(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     db.execute(
         "INSERT INTO batchStatus (batchDate, currentBatch, remarks) VALUES ('31-01-2025', 1, 'older')",
     )
@@ -122,9 +135,10 @@ fn is_a_time(text: &str) -> bool {
     text.len() == 19 && parts.len() == 6 && parts.iter().all(|part| digits(part))
 }
 
+#[rstest]
 #[tokio::test]
-async fn planned_recording_has_nothing_but_its_file() {
-    let db = Fixture::new().await;
+async fn planned_recording_has_nothing_but_its_file(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch(db.ledger(), &scene::wish(), &["A.wav"]).await;
     let row = db.record(&format!("SELECT * FROM cofiRecording WHERE batchId = {batch}")).await;
     for (column, value) in [
@@ -152,9 +166,10 @@ async fn planned_recording_has_nothing_but_its_file() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn discarded_batch_leaves_nothing_behind() {
-    let db = Fixture::new().await;
+async fn discarded_batch_leaves_nothing_behind(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let before = traces(&db).await;
     let batch = scene::begin(db.ledger(), &scene::wish()).await;
     db.ledger().add_to_manifest(batch, &scene::entries(&scene::names(700))).await.unwrap();
@@ -162,9 +177,10 @@ async fn discarded_batch_leaves_nothing_behind() {
     assert_eq!(traces(&db).await, before);
 }
 
+#[rstest]
 #[tokio::test]
-async fn published_batch_cannot_be_discarded() {
-    let db = Fixture::new().await;
+async fn published_batch_cannot_be_discarded(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 3).await;
     let before = traces(&db).await;
     // Whatever the answer is: a planner that did not hear that its last step
@@ -174,9 +190,12 @@ async fn published_batch_cannot_be_discarded() {
     assert_eq!(db.ledger().batch(batch).await.unwrap().counts.planned, 3);
 }
 
+#[rstest]
 #[tokio::test]
-async fn start_removes_what_died_while_it_was_planned_and_nothing_else() {
-    let db = Fixture::new().await;
+async fn start_removes_what_died_while_it_was_planned_and_nothing_else(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let whole = scene::batch_of(db.ledger(), 2).await;
     let before = traces(&db).await;
     for _ in 0..2 {
@@ -188,18 +207,20 @@ async fn start_removes_what_died_while_it_was_planned_and_nothing_else() {
     assert_eq!(db.ledger().unfinished_batches().await.unwrap(), [whole]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn batch_is_published_once() {
-    let db = Fixture::new().await;
+async fn batch_is_published_once(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     assert!(matches!(db.ledger().publish_batch(batch).await, Err(LedgerError::Guard { .. })));
     let absent = BatchId(batch.0 + 1);
     assert!(matches!(db.ledger().publish_batch(absent).await, Err(LedgerError::Guard { .. })));
 }
 
+#[rstest]
 #[tokio::test]
-async fn idempotency_key_gives_the_same_request_the_same_batch() {
-    let db = Fixture::new().await;
+async fn idempotency_key_gives_the_same_request_the_same_batch(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let ledger = db.ledger();
     let request = NewBatch { idempotency_key: Some("morning's".to_owned()), ..scene::wish() };
     let batch = scene::begin(ledger, &request).await;
@@ -214,9 +235,10 @@ async fn idempotency_key_gives_the_same_request_the_same_batch() {
     assert_eq!(traces(&db).await, ["1", "1", "1"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn idempotency_key_of_a_discarded_batch_is_free_again() {
-    let db = Fixture::new().await;
+async fn idempotency_key_of_a_discarded_batch_is_free_again(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let request = NewBatch { idempotency_key: Some("key".to_owned()), ..scene::wish() };
     let first = scene::begin(db.ledger(), &request).await;
     db.ledger().discard_batch(first).await.unwrap();
@@ -224,9 +246,10 @@ async fn idempotency_key_of_a_discarded_batch_is_free_again() {
     assert!(second > first, "the id of a batch that was discarded came again");
 }
 
+#[rstest]
 #[tokio::test]
-async fn unknown_process_or_category_mapping_begins_nothing() {
-    let db = Fixture::new().await;
+async fn unknown_process_or_category_mapping_begins_nothing(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let process = NewBatch { process: 77, ..scene::wish() };
     let refused = db.ledger().begin_batch(&process).await;
     assert!(matches!(refused, Err(LedgerError::NoSuchRow { table: "process", id: 77 })));
@@ -236,9 +259,10 @@ async fn unknown_process_or_category_mapping_begins_nothing() {
     assert_eq!(traces(&db).await, ["0", "0", "0"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn columns_are_as_wide_as_they_are_declared() {
-    let db = Fixture::new().await;
+async fn columns_are_as_wide_as_they_are_declared(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let columns = db.ledger().name_columns().await.unwrap();
     let widths: Vec<_> = columns.names.iter().map(|name| (name.column, name.chars)).collect();
     let wide = Some(255);
@@ -254,9 +278,10 @@ async fn columns_are_as_wide_as_they_are_declared() {
     assert!(matches!(narrow[..], [name] if name.column == "lidStatus.audioName"), "{columns:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn files_of_earlier_batches_are_known_by_path_size_and_time() {
-    let db = Fixture::new().await;
+async fn files_of_earlier_batches_are_known_by_path_size_and_time(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let ledger = db.ledger();
     let earlier = scene::batch_of(ledger, 1_200).await;
     let mut asked = scene::entries(&scene::names(1_203));
@@ -275,26 +300,29 @@ async fn files_of_earlier_batches_are_known_by_path_size_and_time() {
     assert!(ledger.known_files("/srv/calls", &asked).await.unwrap().is_empty());
 }
 
+#[rstest]
 #[tokio::test]
-async fn files_of_a_batch_that_is_not_published_are_not_known() {
-    let db = Fixture::new().await;
+async fn files_of_a_batch_that_is_not_published_are_not_known(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let entries = scene::entries(&["a.wav"]);
     let batch = scene::begin(db.ledger(), &scene::wish()).await;
     db.ledger().add_to_manifest(batch, &entries).await.unwrap();
     assert!(db.ledger().known_files("/srv/calls", &entries).await.unwrap().is_empty());
 }
 
+#[rstest]
 #[tokio::test]
-async fn each_start_raises_the_generation() {
-    let db = Fixture::new().await;
+async fn each_start_raises_the_generation(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let first = db.ledger().begin_generation().await.unwrap();
     let second = db.another_ledger().await.begin_generation().await.unwrap();
     assert_eq!(second, first + 1);
 }
 
+#[rstest]
 #[tokio::test]
-async fn database_keeps_its_name_and_no_other_has_it() {
-    let (db, other) = (Fixture::new().await, Fixture::new().await);
+async fn database_keeps_its_name_and_no_other_has_it(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, other) = (Fixture::new(on).await, Fixture::new(on).await);
     let name = db.ledger().database_id().await.unwrap();
     assert_eq!(db.another_ledger().await.database_id().await.unwrap(), name);
     assert_ne!(other.ledger().database_id().await.unwrap(), name);

@@ -2,8 +2,15 @@
 
 use cofi_controller::ledger::{LedgerError, NewBatch, Recorded};
 use cofi_proto::BatchId;
+use rstest::rstest;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture,
+    },
+    scene,
+};
 
 /// Rows of a batch in `fileDistribution`, in `call`, and stored in ours.
 async fn rows(db: &Fixture, batch: BatchId) -> [String; 3] {
@@ -21,9 +28,10 @@ fn unwanted(reason: &str) -> Recorded {
     Recorded::Unwanted(reason.to_owned())
 }
 
+#[rstest]
 #[tokio::test]
-async fn recorded_acknowledgement_has_the_rows_of_the_contract() {
-    let db = Fixture::new().await;
+async fn recorded_acknowledgement_has_the_rows_of_the_contract(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     db.execute("INSERT INTO auditForm (id, name) VALUES (31, 'form')").await;
     db.execute("INSERT INTO categoryMapping (id, name) VALUES (9, 'sales')").await;
     db.execute("INSERT INTO `process` (id, name, auditFormId) VALUES (7, 'audited', 31)").await;
@@ -92,17 +100,19 @@ async fn recorded_acknowledgement_has_the_rows_of_the_contract() {
     assert_eq!(db.value("SELECT placement FROM cofiRecording WHERE ordinal = 0").await, "planned");
 }
 
+#[rstest]
 #[tokio::test]
-async fn call_of_a_process_without_audit_form_has_none() {
-    let db = Fixture::new().await;
+async fn call_of_a_process_without_audit_form_has_none(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     scene::record(db.ledger(), batch, [0], "a").await;
     assert_eq!(db.value("SELECT auditFormId FROM `call`").await, "NULL");
 }
 
+#[rstest]
 #[tokio::test]
-async fn url_has_exactly_one_slash_between_endpoint_and_name() {
-    let db = Fixture::new().await;
+async fn url_has_exactly_one_slash_between_endpoint_and_name(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     for endpoint in ["https://audio.example", "https://audio.example/", "https://audio.example//"] {
         let new = NewBatch { audio_endpoint: endpoint.to_owned(), ..scene::wish() };
         let batch = scene::batch(db.ledger(), &new, &["a b.wav"]).await;
@@ -112,9 +122,10 @@ async fn url_has_exactly_one_slash_between_endpoint_and_name() {
     assert_eq!(urls, ["https://audio.example/a b.wav"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn duplicate_in_one_group_makes_one_row() {
-    let db = Fixture::new().await;
+async fn duplicate_in_one_group_makes_one_row(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 3).await;
     let one = scene::stored(batch, 1, "a");
     let group = [one.clone(), scene::stored(batch, 0, "a"), one.clone(), one];
@@ -123,9 +134,12 @@ async fn duplicate_in_one_group_makes_one_row() {
     assert_eq!(rows(&db, batch).await, ["2", "2", "2"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn repeated_acknowledgement_is_answered_like_the_first_and_changes_nothing() {
-    let db = Fixture::new().await;
+async fn repeated_acknowledgement_is_answered_like_the_first_and_changes_nothing(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 2).await;
     let group = [scene::stored(batch, 0, "a"), scene::stored(batch, 1, "a")];
     let first = db.ledger().record_stored(&group, scene::NOW).await.unwrap();
@@ -135,9 +149,10 @@ async fn repeated_acknowledgement_is_answered_like_the_first_and_changes_nothing
     assert_eq!(rows(&db, batch).await, ["2", "2", "2"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn recording_that_another_host_stored_first_is_held_elsewhere() {
-    let db = Fixture::new().await;
+async fn recording_that_another_host_stored_first_is_held_elsewhere(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 2).await;
     scene::record(db.ledger(), batch, [0], "first").await;
     // The other one of the two is decided by the order in the group.
@@ -155,9 +170,12 @@ async fn recording_that_another_host_stored_first_is_held_elsewhere() {
     assert_eq!(rows(&db, batch).await, ["2", "2", "2"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn unknown_recording_and_unknown_batch_are_unwanted_beside_a_good_one() {
-    let db = Fixture::new().await;
+async fn unknown_recording_and_unknown_batch_are_unwanted_beside_a_good_one(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     let group =
         [scene::stored(batch, 99, "a"), scene::stored(BatchId(4_711), 0, "a"), scene::stored(batch, 0, "a")];
@@ -166,9 +184,10 @@ async fn unknown_recording_and_unknown_batch_are_unwanted_beside_a_good_one() {
     assert_eq!(db.ledger().record_stored(&[], scene::NOW).await.unwrap(), []);
 }
 
+#[rstest]
 #[tokio::test]
-async fn cancelled_recording_gets_no_rows() {
-    let db = Fixture::new().await;
+async fn cancelled_recording_gets_no_rows(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 3).await;
     scene::record(db.ledger(), batch, [0], "a").await;
     assert_eq!(db.ledger().cancel_batch(batch, scene::NOW).await.unwrap(), 2);
@@ -178,9 +197,10 @@ async fn cancelled_recording_gets_no_rows() {
     assert_eq!(rows(&db, batch).await, ["1", "1", "1"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn late_acknowledgement_wins_over_a_failure() {
-    let db = Fixture::new().await;
+async fn late_acknowledgement_wins_over_a_failure(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     db.ledger().fail_placements(&[scene::unplaceable(batch, 0)], scene::NOW).await.unwrap();
     let ours = db.record("SELECT * FROM cofiRecording").await;
@@ -196,9 +216,12 @@ async fn late_acknowledgement_wins_over_a_failure() {
     assert_eq!([&event["at"], &event["ordinal"]], [scene::NOW.to_string().as_str(), "0"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn failure_does_not_touch_a_recording_that_is_stored_or_cancelled() {
-    let db = Fixture::new().await;
+async fn failure_does_not_touch_a_recording_that_is_stored_or_cancelled(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 2).await;
     scene::record(db.ledger(), batch, [0], "a").await;
     db.ledger().cancel_batch(batch, scene::NOW).await.unwrap();
@@ -209,9 +232,10 @@ async fn failure_does_not_touch_a_recording_that_is_stored_or_cancelled() {
     assert_eq!(db.value("SELECT COUNT(*) FROM cofiEvent WHERE kind = 'placement_failed'").await, "0");
 }
 
+#[rstest]
 #[tokio::test]
-async fn rows_of_an_earlier_service_are_taken_over_and_not_doubled() {
-    let db = Fixture::new().await;
+async fn rows_of_an_earlier_service_are_taken_over_and_not_doubled(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 12).await;
     // It wrote calls after identification, and distribution before.
     db.execute(&format!(
@@ -239,9 +263,10 @@ async fn rows_of_an_earlier_service_are_taken_over_and_not_doubled() {
     assert!(distributed.iter().all(|row| row["ip"] == "a.example"), "{distributed:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn call_of_the_same_name_in_another_batch_is_left_alone() {
-    let db = Fixture::new().await;
+async fn call_of_the_same_name_in_another_batch_is_left_alone(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     db.execute("INSERT INTO batchStatus (id, batchDate) VALUES (400, '01-01-2020')").await;
     db.execute("INSERT INTO `call` (id, audioName, batchId, ip) VALUES (500, 'call-0.wav', 400, 'old')")
         .await;
@@ -251,9 +276,12 @@ async fn call_of_the_same_name_in_another_batch_is_left_alone() {
     assert_ne!(db.value("SELECT callId FROM cofiRecording").await, "500");
 }
 
+#[rstest]
 #[tokio::test]
-async fn recording_that_is_placed_again_moves_its_rows_and_keeps_what_is_known() {
-    let db = Fixture::new().await;
+async fn recording_that_is_placed_again_moves_its_rows_and_keeps_what_is_known(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 13).await;
     scene::record(db.ledger(), batch, 0..12, "gone").await;
     scene::apply(db.ledger(), &[scene::identified(batch, 3, 1, "hi")]).await;
@@ -277,16 +305,13 @@ async fn recording_that_is_placed_again_moves_its_rows_and_keeps_what_is_known()
     assert_eq!(db.value(done).await, "1");
 }
 
+#[rstest]
 #[tokio::test]
-async fn group_that_is_refused_leaves_no_row() {
-    let db = Fixture::new().await;
+async fn group_that_is_refused_leaves_no_row(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 5).await;
     // The third row is refused, after two tables were written.
-    db.execute(
-        "CREATE TRIGGER refuse BEFORE UPDATE ON cofiRecording WHEN NEW.ordinal = 3 \
-         BEGIN SELECT RAISE(ABORT, 'refused'); END",
-    )
-    .await;
+    db.refuse("UPDATE", "cofiRecording", "NEW.ordinal = 3").await;
     let group: Vec<_> = (0..5).map(|ordinal| scene::stored(batch, ordinal, "a")).collect();
     let outcome = db.ledger().record_stored(&group, scene::NOW).await;
     assert!(matches!(outcome, Err(LedgerError::Database(_))), "{outcome:?}");
@@ -296,9 +321,10 @@ async fn group_that_is_refused_leaves_no_row() {
     assert_eq!(rows(&db, batch).await, ["5", "5", "5"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn call_that_would_refer_to_nobody_is_refused() {
-    let db = Fixture::new().await;
+async fn call_that_would_refer_to_nobody_is_refused(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     db.execute("DELETE FROM `user` WHERE id = 1").await;
     let outcome = db.ledger().record_stored(&[scene::stored(batch, 0, "a")], scene::NOW).await;

@@ -2,13 +2,20 @@
 
 use cofi_controller::ledger::{LedgerError, NewBatch, PendingLid, Retried, SourceStamp};
 use cofi_proto::{BatchId, RecordingId};
+use rstest::rstest;
 
-use crate::{fixture::Fixture, scene};
+use crate::{
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture,
+    },
+    scene,
+};
 
 /// A batch whose recordings 0..4 are identified, 4..8 undecodable, 8..12 could
 /// not be placed, and 12..16 are planned.
-async fn mixed() -> (Fixture, BatchId) {
-    let db = Fixture::new().await;
+async fn mixed(on: Engine) -> (Fixture, BatchId) {
+    let db = Fixture::new(on).await;
     let new = NewBatch { candidates: vec!["en".to_owned(), "hi".to_owned()], ..scene::wish() };
     let batch = scene::batch(db.ledger(), &new, &scene::names(16)).await;
     scene::record(db.ledger(), batch, 0..4, "a").await;
@@ -28,9 +35,10 @@ async fn rows(db: &Fixture) -> Vec<String> {
     db.column(select).await
 }
 
+#[rstest]
 #[tokio::test]
-async fn retry_of_all_takes_what_failed_and_leaves_the_rest() {
-    let (db, batch) = mixed().await;
+async fn retry_of_all_takes_what_failed_and_leaves_the_rest(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     let before = rows(&db).await;
     let retried = db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
     assert_eq!(retried.placements, 4);
@@ -54,9 +62,10 @@ async fn retry_of_all_takes_what_failed_and_leaves_the_rest() {
     assert_eq!(event["reason"], "4 placements, 4 identifications");
 }
 
+#[rstest]
 #[tokio::test]
-async fn retry_of_some_takes_those_alone() {
-    let (db, batch) = mixed().await;
+async fn retry_of_some_takes_those_alone(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     let before = rows(&db).await;
     // Identified, twice the same, not placed, planned, unknown.
     let retried = db.ledger().retry(batch, &[0, 5, 5, 9, 13, 99], scene::NOW).await.unwrap();
@@ -66,9 +75,10 @@ async fn retry_of_some_takes_those_alone() {
     assert_eq!(changed, [5, 9]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn retry_without_anything_failed_changes_nothing() {
-    let (db, batch) = mixed().await;
+async fn retry_without_anything_failed_changes_nothing(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
     let (before, events) = (rows(&db).await, db.value("SELECT COUNT(*) FROM cofiEvent").await);
     assert_eq!(db.ledger().retry(batch, &[], scene::NOW).await.unwrap(), Retried::default());
@@ -76,9 +86,10 @@ async fn retry_without_anything_failed_changes_nothing() {
     assert_eq!((rows(&db).await, db.value("SELECT COUNT(*) FROM cofiEvent").await), (before, events));
 }
 
+#[rstest]
 #[tokio::test]
-async fn retry_wakes_a_batch_that_rests() {
-    let db = Fixture::new().await;
+async fn retry_wakes_a_batch_that_rests(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     scene::record(db.ledger(), batch, [0], "a").await;
     scene::apply(db.ledger(), &[scene::undecodable(batch, 0, 1)]).await;
@@ -88,9 +99,10 @@ async fn retry_wakes_a_batch_that_rests() {
     assert_eq!(db.ledger().unfinished_batches().await.unwrap(), [batch]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn cancelled_recordings_are_not_retried() {
-    let (db, batch) = mixed().await;
+async fn cancelled_recordings_are_not_retried(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     assert_eq!(db.ledger().cancel_batch(batch, scene::NOW).await.unwrap(), 8);
     // What hosts hold may still be identified.
     let retried = db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
@@ -101,16 +113,18 @@ async fn cancelled_recordings_are_not_retried() {
     assert_eq!(cancelled, "8");
 }
 
+#[rstest]
 #[tokio::test]
-async fn retry_of_an_unknown_batch_says_so() {
-    let db = Fixture::new().await;
+async fn retry_of_an_unknown_batch_says_so(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let refused = db.ledger().retry(BatchId(9), &[], scene::NOW).await;
     assert!(matches!(refused, Err(LedgerError::NoSuchBatch(BatchId(9)))), "{refused:?}");
 }
 
+#[rstest]
 #[tokio::test]
-async fn retry_of_many_named_recordings_takes_each_once() {
-    let db = Fixture::new().await;
+async fn retry_of_many_named_recordings_takes_each_once(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1_234).await;
     scene::record(db.ledger(), batch, 0..1_234, "a").await;
     let failures: Vec<_> = (0..1_234).map(|ordinal| scene::undecodable(batch, ordinal, 1)).collect();
@@ -121,9 +135,10 @@ async fn retry_of_many_named_recordings_takes_each_once() {
     assert_eq!(db.value("SELECT COUNT(*) FROM cofiRecording WHERE lidRound = 2").await, "1234");
 }
 
+#[rstest]
 #[tokio::test]
-async fn changed_source_is_taken_as_it_is_now() {
-    let (db, batch) = mixed().await;
+async fn changed_source_is_taken_as_it_is_now(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = mixed(on).await;
     let ledger = db.ledger();
     let changed = ledger.changed_sources(batch, -1, 3).await.unwrap();
     assert_eq!(changed, [8, 9, 10].map(|ordinal| (ordinal, format!("in/call-{ordinal}.wav"))));

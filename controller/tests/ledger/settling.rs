@@ -2,9 +2,13 @@
 
 use cofi_controller::ledger::{BatchState, Counts, LedgerError};
 use cofi_proto::BatchId;
+use rstest::rstest;
 
 use crate::{
-    fixture::{Fixture, Record},
+    fixture::{
+        Engine::{self, MariaDb, Sqlite},
+        Fixture, Record,
+    },
     scene,
 };
 
@@ -19,9 +23,10 @@ async fn settled(db: &Fixture, batch: BatchId) -> [String; 4] {
     ["dbInsertionStatus", "lidStatus", "currentBatch", "remarks"].map(|column| row.remove(column).unwrap())
 }
 
+#[rstest]
 #[tokio::test]
-async fn stages_follow_the_rows_from_the_first_to_the_last() {
-    let db = Fixture::new().await;
+async fn stages_follow_the_rows_from_the_first_to_the_last(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let ledger = db.ledger();
     let batch = scene::batch_of(ledger, 2).await;
     assert_eq!(settled(&db, batch).await, ["InProgress", "Pending", "1", "NULL"]);
@@ -44,9 +49,10 @@ async fn stages_follow_the_rows_from_the_first_to_the_last() {
     assert_eq!(ledger.batch(batch).await.unwrap().state(), BatchState::Complete);
 }
 
+#[rstest]
 #[tokio::test]
-async fn settling_twice_changes_nothing() {
-    let db = Fixture::new().await;
+async fn settling_twice_changes_nothing(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 2).await;
     scene::record(db.ledger(), batch, [0, 1], "a").await;
     scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "en"), scene::undecodable(batch, 1, 1)]).await;
@@ -61,9 +67,12 @@ async fn settling_twice_changes_nothing() {
     assert_eq!(status(&db, batch).await, before);
 }
 
+#[rstest]
 #[tokio::test]
-async fn failures_keep_a_stage_in_progress_and_remarks_say_how_many_and_why() {
-    let db = Fixture::new().await;
+async fn failures_keep_a_stage_in_progress_and_remarks_say_how_many_and_why(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 5).await;
     scene::record(db.ledger(), batch, [0, 1, 2], "a").await;
     let failures = [scene::unplaceable(batch, 3), scene::unplaceable(batch, 4)];
@@ -100,9 +109,10 @@ async fn failures_keep_a_stage_in_progress_and_remarks_say_how_many_and_why() {
     assert_eq!(settled(&db, batch).await, ["Complete", "Complete", "0", "NULL"]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn stage_that_was_complete_opens_again_with_its_recordings() {
-    let db = Fixture::new().await;
+async fn stage_that_was_complete_opens_again_with_its_recordings(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     scene::record(db.ledger(), batch, [0], "a").await;
     assert_eq!(settled(&db, batch).await[0], "Complete");
@@ -114,9 +124,10 @@ async fn stage_that_was_complete_opens_again_with_its_recordings() {
     assert_eq!([&row["dbInsertionEndTime"], &row["dbInsertionStartTime"]], ["NULL", &start]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn remarks_of_others_are_left_alone() {
-    let db = Fixture::new().await;
+async fn remarks_of_others_are_left_alone(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     for (theirs, after) in [
         ("checked by Asha, 100% of it", "checked by Asha, 100% of it"),
         ("", "cofi: 1 not identified (undecodable 1)"),
@@ -133,9 +144,10 @@ async fn remarks_of_others_are_left_alone() {
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn cancelled_batch_rests_once_what_is_placed_is_identified() {
-    let db = Fixture::new().await;
+async fn cancelled_batch_rests_once_what_is_placed_is_identified(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 3).await;
     scene::record(db.ledger(), batch, [0], "a").await;
     assert_eq!(db.ledger().cancel_batch(batch, scene::NOW).await.unwrap(), 2);
@@ -148,9 +160,10 @@ async fn cancelled_batch_rests_once_what_is_placed_is_identified() {
     assert_eq!(db.ledger().cancel_batch(batch, scene::NOW).await.unwrap(), 0);
 }
 
+#[rstest]
 #[tokio::test]
-async fn one_batch_at_most_is_the_current_one() {
-    let db = Fixture::new().await;
+async fn one_batch_at_most_is_the_current_one(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let current = "SELECT id FROM batchStatus WHERE currentBatch = 1";
     let older = scene::batch_of(db.ledger(), 1).await;
     scene::record(db.ledger(), older, [0], "a").await;
@@ -171,9 +184,10 @@ async fn one_batch_at_most_is_the_current_one() {
     assert_eq!(db.column(current).await, [older.to_string()]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn batch_with_nothing_left_to_place_cannot_be_cancelled() {
-    let db = Fixture::new().await;
+async fn batch_with_nothing_left_to_place_cannot_be_cancelled(#[values(Sqlite, MariaDb)] on: Engine) {
+    let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 1).await;
     scene::record(db.ledger(), batch, [0], "a").await;
     let refused = db.ledger().cancel_batch(batch, scene::NOW).await;

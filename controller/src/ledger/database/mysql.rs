@@ -37,7 +37,7 @@ const STATEMENT_CACHE: usize = 256;
 /// times in shared tables are in it.
 const SESSION: &str = "SET SESSION sql_mode = \
      'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', \
-     innodb_lock_wait_timeout = 10";
+     innodb_lock_wait_timeout = 5";
 const WRITER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 const READER: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 
