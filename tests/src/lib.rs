@@ -4,7 +4,8 @@
 //! ```text
 //!   Corpus ---> Cluster: cofi-controller, cofi-agent ..., answer-worker ...
 //!                  |            |              |                |
-//!                  |         Tables         Journal       Desk (requests)
+//!                  |        Database        Journal       Desk (requests)
+//!                  |         Tables            |
 //!                  |            |              |
 //!               Client,      Reader         audit  <--- files, logs
 //!               cofi         (all the time)  (at the end of every scenario)
@@ -19,6 +20,7 @@ pub mod audit;
 pub mod client;
 pub mod cluster;
 pub mod corpus;
+pub mod database;
 pub mod given;
 pub mod journal;
 pub mod logs;

@@ -1,19 +1,22 @@
 //! A reader that asks what people ask, all the time, and never gets a wrong
-//! answer: the queries of the SQL contract, and what must hold between the
-//! tables, each look in one snapshot.
+//! answer: the queries of the SQL contract, each on its own as people run them,
+//! and what must hold between the tables, in one snapshot. It has a connection
+//! of its own, and a new one whenever a server was away.
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
     sync::mpsc::{self, RecvTimeoutError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use sqlx::{Connection as _, SqliteConnection};
 
-use crate::{cluster::SOON, corpus::Corpus, tables::reading};
+use crate::{
+    cluster::SOON,
+    corpus::Corpus,
+    database::{Connection, Database, is_lost},
+};
 
 /// Wrong answers that are told one by one.
 const TOLD: usize = 20;
@@ -24,6 +27,13 @@ const REST_FACTOR: u32 = 3;
 /// At least so long between two looks.
 const SHORTEST_REST: Duration = Duration::from_millis(5);
 
+/// A server that is killed in a test is soon back.
+const AWAY_AT_MOST: Duration = Duration::from_secs(90);
+
+/// A look that took long, because the server stood still, is no reason not to
+/// look again soon.
+const LONGEST_REST: Duration = Duration::from_secs(3);
+
 const LISTING: &str =
     "SELECT audioName, ip, status, lang, audioDuration FROM `call` WHERE batchId = ? ORDER BY id";
 
@@ -31,9 +41,10 @@ const DISTRIBUTED: &str = "SELECT COUNT(*) FROM `call` WHERE batchId = ?";
 
 const IDENTIFIED: &str = "SELECT COUNT(*) FROM `call` WHERE batchId = ? AND lang != 'unknown'";
 
+/// With casts, since sums are decimals on a server.
 const SUMMARY: &str = "SELECT COUNT(*) AS total, \
-    COALESCE(SUM(CASE WHEN lang = 'unknown' THEN 1 ELSE 0 END), 0) AS pending_lid, \
-    COALESCE(SUM(CASE WHEN lang != 'unknown' THEN 1 ELSE 0 END), 0) AS lid_complete \
+    CAST(COALESCE(SUM(CASE WHEN lang = 'unknown' THEN 1 ELSE 0 END), 0) AS SIGNED) AS pending_lid, \
+    CAST(COALESCE(SUM(CASE WHEN lang != 'unknown' THEN 1 ELSE 0 END), 0) AS SIGNED) AS lid_complete \
     FROM `call` WHERE batchId = ?";
 
 /// What must count to nothing in every snapshot. `+` and CROSS JOIN keep SQLite
@@ -51,9 +62,9 @@ const NEVER: [(&str, &str); 6] = [
     ),
     (
         "rows that are there twice",
-        "SELECT COUNT(*) FROM (SELECT audioName FROM `call` WHERE batchId = ?1 GROUP BY audioName HAVING COUNT(*) > 1 \
-         UNION ALL SELECT `file` FROM fileDistribution WHERE batchId = ?1 GROUP BY `file` HAVING COUNT(*) > 1 \
-         UNION ALL SELECT audioName FROM lidStatus WHERE batchId = ?1 GROUP BY audioName HAVING COUNT(*) > 1)",
+        "SELECT COUNT(*) FROM (SELECT audioName FROM `call` WHERE batchId = ? GROUP BY audioName HAVING COUNT(*) > 1 \
+         UNION ALL SELECT `file` FROM fileDistribution WHERE batchId = ? GROUP BY `file` HAVING COUNT(*) > 1 \
+         UNION ALL SELECT audioName FROM lidStatus WHERE batchId = ? GROUP BY audioName HAVING COUNT(*) > 1) twice",
     ),
     (
         "calls whose language, duration, lidDone and lidStatus do not belong together",
@@ -62,8 +73,8 @@ const NEVER: [(&str, &str); 6] = [
          LEFT JOIN `language` g ON g.languageCode = c.lang \
          WHERE c.batchId = ? AND NOT ( \
          (c.lang = 'unknown' AND c.languageId IS NULL AND c.audioDuration = 0 AND f.lidDone = 0 AND l.id IS NULL) OR \
-         (c.lang != 'unknown' AND c.languageId IS g.id AND f.lidDone = 1 AND l.`language` IS c.lang \
-          AND l.audioDuration IS c.audioDuration))",
+         (c.lang != 'unknown' AND COALESCE(c.languageId, 0) = COALESCE(g.id, 0) AND f.lidDone = 1 \
+          AND COALESCE(l.`language` = c.lang AND l.audioDuration = c.audioDuration, 0)))",
     ),
     (
         "lidStatus rows without their call",
@@ -99,12 +110,12 @@ pub struct Seen {
 
 impl Reader {
     /// Begins to read about a batch of a corpus.
-    pub fn start(database: &Path, batch: i64, corpus: &Corpus) -> Result<Self> {
+    pub fn start(database: &Database, batch: i64, corpus: &Corpus) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let (looks, looked) = mpsc::sync_channel(1);
         let langs = corpus.samples.values().map(|sample| (sample.name.clone(), sample.lang));
         let watch = Watch {
-            database: database.to_owned(),
+            database: database.clone(),
             batch,
             langs: langs.collect(),
             seen: Seen::default(),
@@ -134,7 +145,7 @@ impl Reader {
 }
 
 struct Watch {
-    database: PathBuf,
+    database: Database,
     batch: i64,
     langs: HashMap<String, &'static str>,
     seen: Seen,
@@ -143,42 +154,84 @@ struct Watch {
 
 impl Watch {
     async fn run(mut self, stopped: &mpsc::Receiver<()>, looks: &mpsc::SyncSender<()>) -> Result<Seen> {
-        let mut connection =
-            SqliteConnection::connect_with(&reading(&self.database)).await.context("open the database")?;
+        let mut connection = None;
+        let mut away_since = None;
         let mut last = false;
         loop {
             let begun = Instant::now();
-            self.look(&mut connection).await.context("read the tables")?;
-            ensure!(self.wrong.is_empty(), "the reader saw wrong answers: {}", self.wrong.join("; "));
-            // Full: nobody has asked since the look before.
-            looks.try_send(()).ok();
-            if last {
-                return Ok(self.seen);
+            match self.look_on(&mut connection).await {
+                Ok(()) => away_since = None,
+                Err(error) if is_lost(&error) => {
+                    let since = *away_since.get_or_insert(begun);
+                    ensure!(since.elapsed() < AWAY_AT_MOST, "the database stays away: {error}");
+                    connection = None;
+                }
+                Err(error) => return Err(error).context("read the tables"),
             }
-            let rest = SHORTEST_REST.max(begun.elapsed() * REST_FACTOR);
+            ensure!(self.wrong.is_empty(), "the reader saw wrong answers: {}", self.wrong.join("; "));
+            if away_since.is_none() {
+                // Full: nobody has asked since the look before.
+                looks.try_send(()).ok();
+                if last {
+                    return Ok(self.seen);
+                }
+            }
+            let rest = SHORTEST_REST.max(begun.elapsed() * REST_FACTOR).min(LONGEST_REST);
+            if last {
+                // The server is away, and the last look is still to come.
+                thread::sleep(rest);
+            }
             // Asked before the next look, so that the last one sees the end.
             last = stopped.recv_timeout(rest) == Err(RecvTimeoutError::Disconnected);
         }
     }
 
-    async fn look(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        let mut snapshot = connection.begin().await?;
-        let listing: Vec<(String, String, String, String, f64)> =
-            sqlx::query_as(LISTING).bind(self.batch).fetch_all(&mut *snapshot).await?;
-        let distributed: i64 =
-            sqlx::query_scalar(DISTRIBUTED).bind(self.batch).fetch_one(&mut *snapshot).await?;
-        let identified: i64 =
-            sqlx::query_scalar(IDENTIFIED).bind(self.batch).fetch_one(&mut *snapshot).await?;
-        let summary: (i64, i64, i64) =
-            sqlx::query_as(SUMMARY).bind(self.batch).fetch_one(&mut *snapshot).await?;
+    /// Looks, on a new connection if there is none.
+    async fn look_on(&mut self, connection: &mut Option<Connection>) -> Result<(), sqlx::Error> {
+        let connection = match connection {
+            Some(connection) => connection,
+            None => connection.insert(Connection::reading(&self.database).await?),
+        };
+        self.look_alone(connection).await?;
+        connection.begin().await?;
+        self.look_at_all(connection).await?;
+        connection.end().await
+    }
+
+    /// Every question on its own, as people ask: each sees what the one before
+    /// it saw, or more.
+    async fn look_alone(&mut self, connection: &mut Connection) -> Result<(), sqlx::Error> {
+        let distributed = connection.count(DISTRIBUTED, self.batch).await?;
+        let (total, pending, complete): (i64, i64, i64) = connection.one(SUMMARY, self.batch).await?;
+        let identified = connection.count(IDENTIFIED, self.batch).await?;
+        let later = connection.count(DISTRIBUTED, self.batch).await?;
+        let before = self.seen;
+        let grows = [before.distributed, distributed, total, later].is_sorted()
+            && [before.identified, complete, identified].is_sorted();
+        if !grows {
+            self.wrong(format!(
+                "counts went back: {} distributed and {} identified, then {distributed}, {total} and {later} \
+                 distributed, {complete} and {identified} identified",
+                before.distributed, before.identified
+            ));
+        }
+        if total != pending + complete {
+            self.wrong(format!("{total} in all, {pending} pending, {complete} complete"));
+        }
+        Ok(())
+    }
+
+    async fn look_at_all(&mut self, snapshot: &mut Connection) -> Result<(), sqlx::Error> {
+        let listing: Vec<(String, String, String, String, f64)> = snapshot.all(LISTING, self.batch).await?;
+        let distributed = snapshot.count(DISTRIBUTED, self.batch).await?;
+        let identified = snapshot.count(IDENTIFIED, self.batch).await?;
+        let summary = snapshot.one(SUMMARY, self.batch).await?;
         for (what, select) in NEVER {
-            let count: i64 =
-                sqlx::query_scalar(select).bind(self.batch).fetch_one(&mut *snapshot).await.context(what)?;
+            let count = snapshot.count(select, self.batch).await?;
             if count > 0 {
                 self.wrong(format!("{count} {what}"));
             }
         }
-        snapshot.rollback().await?;
         self.judge(&listing, distributed, identified, summary);
         Ok(())
     }

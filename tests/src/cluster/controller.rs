@@ -1,7 +1,7 @@
 //! The controller as a process.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::ExitStatus,
 };
@@ -11,7 +11,14 @@ use rand::Rng as _;
 use tokio::process::Command;
 
 use super::SOON;
-use crate::{client::Client, logs, process::Process, programs, tables::WriteLock, wait::until};
+use crate::{
+    client::Client,
+    database::{Database, Right, WriteLock},
+    logs,
+    process::Process,
+    programs,
+    wait::until,
+};
 
 /// Below the ports that the kernel gives to outgoing connections, one of which
 /// could otherwise have the port when a controller is started again.
@@ -20,10 +27,18 @@ const PORTS: std::ops::Range<u16> = 12_000..32_000;
 /// Times that other ports are tried when somebody was quicker.
 const TRIES: usize = 5;
 
+/// What the environment calls the password for the database.
+const PASSWORD: &str = "COFI_DATABASE_PASSWORD";
+
 /// A controller, running or not.
 #[derive(Debug)]
 pub struct Controller {
     folder: PathBuf,
+    database: Database,
+    /// Where a server is reached, if not at its own address.
+    via: Option<SocketAddr>,
+    time_zone: Option<&'static str>,
+    started: bool,
     control: u16,
     agents: u16,
     /// Put before the program, for example to take rights away.
@@ -34,10 +49,14 @@ pub struct Controller {
 
 impl Controller {
     /// A controller that was not started yet.
-    pub fn new(folder: &Path) -> Result<Self> {
+    pub fn new(folder: &Path, database: Database) -> Result<Self> {
         let (control, agents) = two_ports()?;
         Ok(Self {
             folder: folder.to_owned(),
+            database,
+            via: None,
+            time_zone: None,
+            started: false,
             control,
             agents,
             wrapper: Vec::new(),
@@ -51,16 +70,30 @@ impl Controller {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
     }
 
+    /// Has it reach its server at another address, from its next start on.
+    pub fn reach_database_at(&mut self, address: SocketAddr) {
+        self.via = Some(address);
+    }
+
+    /// Has it live in another time zone, from its next start on.
+    pub fn live_in(&mut self, time_zone: &'static str) {
+        self.time_zone = Some(time_zone);
+    }
+
     /// Restricts the sources of batches, from its next start on.
     pub fn allow_roots(&mut self, roots: &[&Path]) {
         self.allowed_roots = roots.iter().map(|&root| root.to_owned()).collect();
     }
 
-    /// Starts it and waits until it says that it serves. On its first start
-    /// other ports are tried when somebody else has these.
+    /// Starts it and waits until it says that it serves. Before its first start
+    /// a database on a server is migrated, and other ports are tried when
+    /// somebody else has these.
     pub async fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the controller runs already");
-        let first = !self.database().exists();
+        let first = !std::mem::replace(&mut self.started, true);
+        if first {
+            self.migrate().await?;
+        }
         for _ in 0..TRIES {
             self.process = Some(Process::start("the controller", self.command()?, &self.log())?);
             if self.serves().await? {
@@ -76,6 +109,20 @@ impl Controller {
             (self.control, self.agents) = two_ports()?;
         }
         bail!("no free ports in {TRIES} tries")
+    }
+
+    /// Runs `cofi-controller migrate` as its user would, with the password in a
+    /// file. The embedded database needs none of that.
+    async fn migrate(&self) -> Result<()> {
+        let Database::Server(server) = &self.database else { return Ok(()) };
+        let password = self.folder.join("migrator.password");
+        std::fs::write(&password, server.password(Right::Migrator)).context("write the password")?;
+        let mut command = programs::command(&programs::path("cofi-controller")?);
+        command.args(["migrate", "--database-url", &server.url(Right::Migrator, None)]);
+        command.arg("--database-password-file").arg(password);
+        let output = command.output().await.context("run cofi-controller migrate")?;
+        ensure!(output.status.success(), "cofi-controller migrate: {output:?}");
+        Ok(())
     }
 
     /// Waits until it serves; false if it has ended instead.
@@ -104,19 +151,29 @@ impl Controller {
             .arg(self.state_dir())
             .args(["--control-listen", &address(self.control), "--agent-listen", &address(self.agents)])
             .args(["--log-format", "json"]);
+        if let Database::Server(server) = &self.database {
+            command.args(["--database-url", &server.url(Right::Service, self.via)]);
+            command.env(PASSWORD, server.password(Right::Service));
+        }
+        if let Some(time_zone) = self.time_zone {
+            command.env("TZ", time_zone);
+        }
         for root in &self.allowed_roots {
             command.arg("--allowed-roots").arg(root);
         }
         Ok(command)
     }
 
-    /// Takes the right to write away from it: it stands still for a moment,
-    /// between two of its transactions.
+    /// Takes the right to write away from it, between two of its transactions.
     pub async fn lock_out(&self) -> Result<WriteLock> {
         let process = self.process.as_ref().context("the controller does not run")?;
+        let stand_still = WriteLock::needs_a_pause(&self.database);
         until("a moment between two transactions", SOON, async || {
+            if !stand_still {
+                return WriteLock::take(&self.database).await;
+            }
             process.pause()?;
-            let lock = WriteLock::take(&self.database()).await;
+            let lock = WriteLock::take(&self.database).await;
             process.go_on()?;
             lock
         })
@@ -170,10 +227,10 @@ impl Controller {
         self.folder.join("controller")
     }
 
-    /// The embedded database.
+    /// Where its rows are.
     #[must_use]
-    pub fn database(&self) -> PathBuf {
-        self.state_dir().join("cofi.sqlite")
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// What it printed.

@@ -14,7 +14,14 @@ pub use self::{
     agent::{Agent, Engine},
     controller::Controller,
 };
-use crate::{client::Client, corpus::Corpus, programs, tables::Tables, wait::until};
+use crate::{
+    client::Client,
+    corpus::Corpus,
+    database::{Database, Kind, OnServer},
+    programs,
+    tables::Tables,
+    wait::until,
+};
 
 /// How long anything may take that is no scenario's whole work.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -53,29 +60,61 @@ impl Ran {
 }
 
 impl Cluster {
-    /// A folder in which nothing runs yet.
+    /// A folder in which nothing runs yet, for the embedded database.
     pub fn new() -> Result<Self> {
-        let mut home = tempfile::Builder::new().prefix("cofi-test-").tempdir().context("make a folder")?;
-        if std::env::var_os("COFI_TEST_KEEP").is_some() {
-            home.disable_cleanup(true);
-            eprintln!("kept: {}", home.path().display());
-        }
-        let controller = Controller::new(home.path())?;
+        let home = home()?;
+        let database = Database::File(embedded(&home));
+        Self::in_home(home, database)
+    }
+
+    /// A folder in which nothing runs yet, and an empty database.
+    pub async fn on(kind: Kind) -> Result<Self> {
+        let home = home()?;
+        let database = Database::new(kind, embedded(&home)).await?;
+        Self::in_home(home, database)
+    }
+
+    /// A folder in which nothing runs yet, and an empty database on a server of
+    /// the test's own.
+    pub async fn on_server(server: &cofi_mariadb::Server) -> Result<Self> {
+        let database = OnServer::new(server.address()).await?;
+        Self::in_home(home()?, Database::Server(database))
+    }
+
+    fn in_home(home: TempDir, database: Database) -> Result<Self> {
+        let controller = Controller::new(home.path(), database)?;
         Ok(Self { controller, agents: Vec::new(), home })
     }
 
     /// A controller, and `agents` agents that know the answers of `count` new
     /// recordings, all of them ready for work.
     pub async fn with_corpus(agents: usize, count: usize, seed: u64) -> Result<(Self, Corpus)> {
-        let mut cluster = Self::new()?;
-        let corpus = Corpus::make(&cluster.path("calls"), count, seed)?;
-        cluster.controller.start().await?;
+        Self::with_corpus_on(Kind::Sqlite, agents, count, seed).await
+    }
+
+    /// The same on either database.
+    pub async fn with_corpus_on(
+        kind: Kind,
+        agents: usize,
+        count: usize,
+        seed: u64,
+    ) -> Result<(Self, Corpus)> {
+        let mut cluster = Self::on(kind).await?;
+        let corpus = cluster.begin(agents, count, seed).await?;
+        Ok((cluster, corpus))
+    }
+
+    /// Starts the controller, and `agents` agents that know the answers of
+    /// `count` new recordings, and waits until all of them are ready for work.
+    pub async fn begin(&mut self, agents: usize, count: usize, seed: u64) -> Result<Corpus> {
+        let corpus = Corpus::make(&self.path("calls"), count, seed)?;
+        self.controller.start().await?;
         for index in 0..agents {
             let name = format!("host-{index}");
-            cluster.add_agent(&name, Engine::Answers(corpus.answers.clone()))?;
+            self.add_agent(&name, Engine::Answers(corpus.answers.clone()))?;
         }
-        cluster.agents_are_ready().await?;
-        Ok((cluster, corpus))
+        self.agents_are_ready().await?;
+        Ok(corpus)
     }
 
     /// A path in the folder.
@@ -126,7 +165,7 @@ impl Cluster {
 
     /// Reads the controller's tables.
     pub async fn tables(&self) -> Result<Tables> {
-        Tables::open(&self.controller.database()).await
+        Tables::open(self.controller.database()).await
     }
 
     /// Runs `cofi` with these arguments, to its end.
@@ -172,4 +211,18 @@ impl Cluster {
         }
         self.controller.stop().await
     }
+}
+
+fn home() -> Result<TempDir> {
+    let mut home = tempfile::Builder::new().prefix("cofi-test-").tempdir().context("make a folder")?;
+    if std::env::var_os("COFI_TEST_KEEP").is_some() {
+        home.disable_cleanup(true);
+        eprintln!("kept: {}", home.path().display());
+    }
+    Ok(home)
+}
+
+/// Where a controller puts its database by itself.
+fn embedded(home: &TempDir) -> PathBuf {
+    home.path().join("controller").join("cofi.sqlite")
 }

@@ -1,23 +1,15 @@
 //! The controller's tables, seen from outside by a reader who knows only what
 //! they are promised to hold.
 
-mod lock;
 mod rows;
 
-use std::{path::Path, time::Duration};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
-use sqlx::{
-    FromRow, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow},
-};
+use sqlx::FromRow;
 
-pub use self::{
-    lock::{WriteLock, change},
-    rows::{BatchRow, CallRow, FileRow, LidRow, RecordingRow},
-};
-
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub use self::rows::{BatchRow, CallRow, FileRow, LidRow, RecordingRow};
+use crate::database::{AnyRow, Connection, Database};
 
 /// Rows in the tables that a batch writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
@@ -37,30 +29,48 @@ pub struct Totals {
     pub lid_status: i64,
 }
 
-/// How to open an SQLite file only to read it.
-pub(crate) fn reading(database: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new().filename(database).read_only(true).busy_timeout(BUSY_TIMEOUT)
+/// Read-only.
+#[derive(Debug)]
+pub struct Tables {
+    database: Database,
+    /// Between two questions; a lock, since a `Tables` is asked by reference.
+    idle: Mutex<Option<Connection>>,
 }
 
-/// Read-only.
-#[derive(Debug, Clone)]
-pub struct Tables(SqlitePool);
-
 impl Tables {
-    /// Opens the database at `path`.
-    pub async fn open(path: &Path) -> Result<Self> {
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(reading(path)).await;
-        Ok(Self(pool.with_context(|| format!("open the database {}", path.display()))?))
+    /// Opens a database.
+    pub async fn open(database: &Database) -> Result<Self> {
+        let tables = Self { database: database.clone(), idle: Mutex::default() };
+        let connection = tables.connection().await?;
+        tables.put_back(connection);
+        Ok(tables)
+    }
+
+    async fn connection(&self) -> Result<Connection> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut connection) = idle
+            && connection.lives().await
+        {
+            return Ok(connection);
+        }
+        Connection::reading(&self.database).await.context("open the database")
+    }
+
+    fn put_back(&self, connection: Connection) {
+        *self.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
     }
 
     /// Recordings that are distributed, as a person would count them.
     pub async fn distributed(&self, batch: i64) -> Result<i64> {
-        self.count("SELECT COUNT(*) FROM `call` WHERE batchId = ?", batch).await
+        let (count,) = self.one("SELECT COUNT(*) FROM `call` WHERE batchId = ?", batch).await?;
+        Ok(count)
     }
 
     /// Recordings that are identified, as a person would count them.
     pub async fn identified(&self, batch: i64) -> Result<i64> {
-        self.count("SELECT COUNT(*) FROM `call` WHERE batchId = ? AND lang != 'unknown'", batch).await
+        let select = "SELECT COUNT(*) FROM `call` WHERE batchId = ? AND lang != 'unknown'";
+        let (count,) = self.one(select, batch).await?;
+        Ok(count)
     }
 
     /// Rows in all tables that a batch writes.
@@ -71,28 +81,36 @@ impl Tables {
                       (SELECT COUNT(*) FROM `call`) AS calls, \
                       (SELECT COUNT(*) FROM fileDistribution) AS fileDistribution, \
                       (SELECT COUNT(*) FROM lidStatus) AS lidStatus";
-        sqlx::query_as(select).fetch_one(&self.0).await.context("count the rows")
+        self.one(select, 0).await
     }
 
     /// The row of a batch.
     pub async fn batch(&self, batch: i64) -> Result<BatchRow> {
-        sqlx::query_as(rows::BATCH).bind(batch).fetch_one(&self.0).await.context("read the batch")
+        self.one(rows::BATCH, batch).await
     }
 
     /// `id` of a code in the table `language`.
     pub async fn language_id(&self, code: &str) -> Result<Option<i64>> {
-        let select = "SELECT id FROM `language` WHERE languageCode = ?";
-        sqlx::query_scalar(select).bind(code).fetch_optional(&self.0).await.context("look a language up")
+        let mut connection = self.connection().await?;
+        let languages: Vec<(i64, String)> =
+            connection.all(rows::LANGUAGES, 0).await.context("read the languages")?;
+        self.put_back(connection);
+        Ok(languages.into_iter().find_map(|(id, known)| (known == code).then_some(id)))
     }
 
     /// Everything that is written about a batch, in one snapshot.
     pub async fn snapshot(&self, batch: i64) -> Result<Snapshot> {
-        let mut transaction = self.0.begin().await.context("begin to read")?;
-        Snapshot::read(&mut transaction, batch).await
+        let mut connection = self.connection().await?;
+        let snapshot = Snapshot::read(&mut connection, batch).await.context("read the tables")?;
+        self.put_back(connection);
+        Ok(snapshot)
     }
 
-    async fn count(&self, select: &'static str, batch: i64) -> Result<i64> {
-        sqlx::query_scalar(select).bind(batch).fetch_one(&self.0).await.context("count the rows")
+    async fn one<T: AnyRow>(&self, select: &'static str, batch: i64) -> Result<T> {
+        let mut connection = self.connection().await?;
+        let row = connection.one(select, batch).await.context(select)?;
+        self.put_back(connection);
+        Ok(row)
     }
 }
 
@@ -112,21 +130,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    async fn read(connection: &mut SqliteConnection, batch: i64) -> Result<Self> {
-        let languages = "SELECT id, languageCode FROM `language` WHERE ? > 0";
-        Ok(Self {
-            files: all(connection, rows::FILES, batch).await?,
-            calls: all(connection, rows::CALLS, batch).await?,
-            lids: all(connection, rows::LIDS, batch).await?,
-            recordings: all(connection, rows::RECORDINGS, batch).await?,
-            languages: all(connection, languages, batch).await?,
-        })
+    async fn read(connection: &mut Connection, batch: i64) -> Result<Self, sqlx::Error> {
+        connection.begin().await?;
+        let snapshot = Self {
+            files: connection.all(rows::FILES, batch).await?,
+            calls: connection.all(rows::CALLS, batch).await?,
+            lids: connection.all(rows::LIDS, batch).await?,
+            recordings: connection.all(rows::RECORDINGS, batch).await?,
+            languages: connection.all(rows::LANGUAGES, batch).await?,
+        };
+        connection.end().await?;
+        Ok(snapshot)
     }
-}
-
-async fn all<T>(connection: &mut SqliteConnection, select: &'static str, batch: i64) -> Result<Vec<T>>
-where
-    T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
-{
-    sqlx::query_as(select).bind(batch).fetch_all(connection).await.with_context(|| select.to_owned())
 }

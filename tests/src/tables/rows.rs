@@ -23,6 +23,8 @@ pub(super) const LIDS: &str = "SELECT audioName, `language`, lidProcessingTime, 
 pub(super) const RECORDINGS: &str = "SELECT ordinal, audioName, sourcePath, size, digest, placement, lid, lidRound, \
     agent, callId, attempts, code, reason FROM cofiRecording WHERE batchId = ? ORDER BY ordinal";
 
+pub(super) const LANGUAGES: &str = "SELECT id, languageCode FROM `language`";
+
 /// A row of `batchStatus`.
 #[allow(missing_docs, reason = "the names are the columns'")]
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]

@@ -44,7 +44,7 @@ async fn an_agent_killed_while_it_receives_keeps_what_it_acknowledged() -> Resul
         let aim = StdRng::seed_from_u64(seed).random_range(HELD);
         let (mut cluster, corpus) = Cluster::with_corpus(2, RECORDINGS, seed).await?;
         let batch = cluster.submit(&corpus).await?;
-        let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+        let reader = Reader::start(cluster.controller.database(), batch, &corpus)?;
         let journal = cluster.agents[0].journal().await?;
         until(format!("agent to hold {aim}"), PATIENCE, async || {
             Ok((journal.held_count().await? >= aim).then_some(()))
@@ -81,7 +81,7 @@ async fn an_agent_killed_while_it_identifies_does_no_finished_work_again() -> Re
         let (mut cluster, corpus) = Cluster::with_corpus(1, 1_500, seed).await?;
         cluster.agents[0].desk.tell(&SLOW)?;
         let batch = cluster.submit(&corpus).await?;
-        let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+        let reader = Reader::start(cluster.controller.database(), batch, &corpus)?;
         let tables = cluster.tables().await?;
         until("enough to be identified, and everything distributed", PATIENCE, async || {
             let (identified, distributed) =

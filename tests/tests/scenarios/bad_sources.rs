@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use cofi_proto::pb::v1::{self as pb, create_batch_response::Outcome};
-use cofi_tests::{cluster::Cluster, tables::change};
+use cofi_tests::{cluster::Cluster, database::change};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// Takes the right to read everything away from root, by which else nothing is
@@ -167,7 +167,7 @@ async fn files_and_folders_that_cannot_be_read_are_refused() -> Result<()> {
 async fn names_longer_than_a_column_are_refused_with_what_would_widen_it() -> Result<()> {
     let mut bench = Bench::started().await?;
     bench.cluster.controller.stop().await?;
-    change(&bench.cluster.controller.database(), NARROW).await?;
+    change(bench.cluster.controller.database(), NARROW).await?;
     bench.cluster.controller.start().await?;
     // Characters count, not bytes.
     let fits = format!("{}.wav", "é".repeat(96));

@@ -11,8 +11,8 @@ use cofi_tests::{
     audit::{Allowed, audit, findings},
     cluster::Cluster,
     corpus::Corpus,
+    database::{Database, change},
     reader::Reader,
-    tables::change,
 };
 
 const RECORDINGS: usize = 40;
@@ -116,7 +116,7 @@ impl Bench {
     }
 
     async fn damage(&self, statement: &'static str) -> Result<()> {
-        let changed = change(&self.cluster.controller.database(), statement).await?;
+        let changed = change(self.cluster.controller.database(), statement).await?;
         ensure!(changed == 1, "{statement} changed {changed} rows");
         Ok(())
     }
@@ -177,7 +177,10 @@ async fn the_audit_finds_planted_damage_in_files_journals_and_logs() -> Result<(
     fs::write(agent.data_dir().join("incoming/part"), "part")?;
     bench.is_found("a partial file", "was left in incoming/").await?;
     for (statement, words) in JOURNAL {
-        ensure!(change(&agent.data_dir().join("journal.sqlite"), statement).await? == 1, "{statement}");
+        ensure!(
+            change(&Database::at(&agent.data_dir().join("journal.sqlite")), statement).await? == 1,
+            "{statement}"
+        );
         bench.is_found(statement, words).await?;
     }
     for line in ["{\"level\":\"ERROR\"}\n", "thread 'main' panicked at\n"] {
@@ -190,7 +193,7 @@ async fn the_audit_finds_planted_damage_in_files_journals_and_logs() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reader_sees_planted_damage() -> Result<()> {
     let bench = Bench::new().await?;
-    let read = || Reader::start(&bench.cluster.controller.database(), bench.batch, &bench.corpus)?.finish();
+    let read = || Reader::start(bench.cluster.controller.database(), bench.batch, &bench.corpus)?.finish();
     let seen = read()?;
     ensure!(usize::try_from(seen.identified)? == RECORDINGS, "{seen:?}");
     for (statement, _, _) in ROWS.into_iter().filter(|(_, _, seen)| *seen) {
@@ -205,13 +208,13 @@ async fn the_reader_sees_planted_damage() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_reader_sees_counts_that_go_back() -> Result<()> {
     let bench = Bench::new().await?;
-    let reader = Reader::start(&bench.cluster.controller.database(), bench.batch, &bench.corpus)?;
+    let reader = Reader::start(bench.cluster.controller.database(), bench.batch, &bench.corpus)?;
     reader.has_looked()?;
     // All rows of one recording, so that no two tables contradict each other.
     let vanish = "BEGIN; DELETE FROM fileDistribution WHERE `file` = (SELECT audioName FROM `call` WHERE id = 3); \
                   DELETE FROM lidStatus WHERE audioName = (SELECT audioName FROM `call` WHERE id = 3); \
                   DELETE FROM cofiRecording WHERE callId = 3; DELETE FROM `call` WHERE id = 3; COMMIT";
-    change(&bench.cluster.controller.database(), vanish).await?;
+    change(bench.cluster.controller.database(), vanish).await?;
     let outcome = reader.finish();
     let words = outcome.err().map(|error| format!("{error:#}")).unwrap_or_default();
     ensure!(words.contains("counts went back"), "the reader said {words:?}");

@@ -8,6 +8,7 @@ use cofi_tests::{
     audit::audit,
     cluster::{Cluster, PATIENCE, SOON},
     corpus::Corpus,
+    database::Kind,
     journal::Held,
     reader::Reader,
     seeds::seeds,
@@ -15,6 +16,7 @@ use cofi_tests::{
     wait::until,
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use rstest::rstest;
 
 const RECORDINGS: usize = 10_000;
 
@@ -32,14 +34,17 @@ const UNCOMMITTED: usize = 500;
 /// What an agent holds, by ordinal.
 type Holdings = BTreeMap<i64, Held>;
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_controller_killed_in_the_middle_resumes_and_sends_nothing_again() -> Result<()> {
+async fn a_controller_killed_in_the_middle_resumes_and_sends_nothing_again(#[case] kind: Kind) -> Result<()> {
     for seed in seeds(1, 20)? {
-        eprintln!("seed {seed}");
+        eprintln!("{kind:?}, seed {seed}");
         let aim = StdRng::seed_from_u64(seed).random_range(AIM);
-        let (mut cluster, corpus) = Cluster::with_corpus(2, RECORDINGS, seed).await?;
+        let (mut cluster, corpus) = Cluster::with_corpus_on(kind, 2, RECORDINGS, seed).await?;
         let batch = cluster.submit(&corpus).await?;
-        let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+        let reader = Reader::start(cluster.controller.database(), batch, &corpus)?;
 
         let seen = rows_reach(&cluster, batch, aim).await?;
         cluster.controller.kill().await?;
@@ -56,14 +61,17 @@ async fn a_controller_killed_in_the_middle_resumes_and_sends_nothing_again() -> 
     Ok(())
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn acknowledgements_on_their_way_to_a_killed_controller_are_not_lost() -> Result<()> {
+async fn acknowledgements_on_their_way_to_a_killed_controller_are_not_lost(#[case] kind: Kind) -> Result<()> {
     for seed in seeds(1, 5)? {
-        eprintln!("seed {seed}");
+        eprintln!("{kind:?}, seed {seed}");
         let aim = StdRng::seed_from_u64(seed).random_range(AIM);
-        let (mut cluster, corpus) = Cluster::with_corpus(2, RECORDINGS, seed).await?;
+        let (mut cluster, corpus) = Cluster::with_corpus_on(kind, 2, RECORDINGS, seed).await?;
         let batch = cluster.submit(&corpus).await?;
-        let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+        let reader = Reader::start(cluster.controller.database(), batch, &corpus)?;
 
         rows_reach(&cluster, batch, aim).await?;
         let lock = cluster.controller.lock_out().await?;
@@ -98,9 +106,12 @@ async fn acknowledgements_on_their_way_to_a_killed_controller_are_not_lost() -> 
     Ok(())
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_controller_killed_while_it_plans_leaves_no_half_of_a_batch() -> Result<()> {
-    let mut cluster = Cluster::new()?;
+async fn a_controller_killed_while_it_plans_leaves_no_half_of_a_batch(#[case] kind: Kind) -> Result<()> {
+    let mut cluster = Cluster::on(kind).await?;
     let corpus = Corpus::make(&cluster.path("calls"), RECORDINGS, 1)?;
     cluster.controller.start().await?;
     let tables = cluster.tables().await?;

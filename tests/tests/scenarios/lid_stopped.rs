@@ -8,10 +8,12 @@ use cofi_proto::pb::v1 as pb;
 use cofi_tests::{
     audit::audit,
     cluster::Cluster,
+    database::Kind,
     reader::Reader,
     tables::{RecordingRow, Snapshot},
     worker::Behaviour,
 };
+use rstest::rstest;
 
 const RECORDINGS: u64 = 10_000;
 
@@ -21,14 +23,17 @@ const ANSWERS_EACH: u64 = 1_500;
 /// Answers of both.
 const ANSWERED: u64 = 2 * ANSWERS_EACH;
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_retry_identifies_what_was_not_identified_and_nothing_else() -> Result<()> {
-    let (mut cluster, corpus) = Cluster::with_corpus(2, usize::try_from(RECORDINGS)?, 3).await?;
+async fn a_retry_identifies_what_was_not_identified_and_nothing_else(#[case] kind: Kind) -> Result<()> {
+    let (mut cluster, corpus) = Cluster::with_corpus_on(kind, 2, usize::try_from(RECORDINGS)?, 3).await?;
     for agent in &cluster.agents {
         agent.desk.tell(&Behaviour::FailAfter { answers: ANSWERS_EACH, class: FailureClass::Recording })?;
     }
     let batch = cluster.submit(&corpus).await?;
-    let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+    let reader = Reader::start(cluster.controller.database(), batch, &corpus)?;
     let stopped = cluster.at_rest(batch).await?;
     ensure!(stopped.state() == pb::BatchState::CompleteWithFailures, "{stopped:?}");
 

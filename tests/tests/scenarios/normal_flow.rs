@@ -6,9 +6,10 @@ use cofi_tests::{
     audit::audit,
     cluster::{Cluster, Engine},
     corpus::{Corpus, Terms},
+    database::{Kind, change},
     reader::Reader,
-    tables::change,
 };
+use rstest::rstest;
 
 /// A process with an audit form, and a category mapping, beside the usual ones.
 const OTHER_TERMS: &str = "INSERT INTO auditForm (id, name) VALUES (5, 'loans'); \
@@ -20,10 +21,10 @@ const OTHER_TERMS: &str = "INSERT INTO auditForm (id, name) VALUES (5, 'loans');
 const MEMORY_GROWTH: f64 = 1.1;
 
 /// Takes a batch of `count` recordings through: the controller's peak memory.
-async fn take_through(count: usize) -> Result<f64> {
-    let (mut cluster, corpus) = Cluster::with_corpus(2, count, 1).await?;
+async fn take_through(kind: Kind, count: usize) -> Result<f64> {
+    let (mut cluster, corpus) = Cluster::with_corpus_on(kind, 2, count, 1).await?;
     let batch = cluster.submit(&corpus).await?;
-    let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+    let reader = Reader::start(cluster.controller.database(), batch, &corpus)?;
     let ended = cluster.at_rest(batch).await?;
     let memory = cluster.controller.peak_memory_kib()?;
     let seen = reader.finish()?;
@@ -36,27 +37,40 @@ async fn take_through(count: usize) -> Result<f64> {
         ensure!(agent.journal().await?.held_count().await? > 0, "agent {} got nothing", agent.name);
     }
     cluster.stop().await?;
-    eprintln!("{count} recordings: controller's VmHWM {memory} KiB, {} looks of the reader", seen.looks);
+    eprintln!(
+        "{kind:?}, {count} recordings: controller's VmHWM {memory} KiB, {} looks of the reader",
+        seen.looks
+    );
     Ok(f64::from(u32::try_from(memory)?))
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_recordings_get_one_row_each_and_memory_does_not_grow_with_them() -> Result<()> {
-    let thousand = take_through(1_000).await?;
-    let ten_thousand = take_through(10_000).await?;
+async fn ten_thousand_recordings_get_one_row_each_and_memory_does_not_grow_with_them(
+    #[case] kind: Kind,
+) -> Result<()> {
+    let thousand = take_through(kind, 1_000).await?;
+    let ten_thousand = take_through(kind, 10_000).await?;
     let growth = ten_thousand / thousand;
-    eprintln!("growth {growth:.3}");
+    eprintln!("{kind:?}: growth {growth:.3}");
     ensure!(growth <= MEMORY_GROWTH, "the controller's memory grew by {growth:.3}");
     Ok(())
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_batch_is_planned_with_stands_in_its_rows_and_reaches_the_engine() -> Result<()> {
-    let mut cluster = Cluster::new()?;
+async fn what_a_batch_is_planned_with_stands_in_its_rows_and_reaches_the_engine(
+    #[case] kind: Kind,
+) -> Result<()> {
+    let mut cluster = Cluster::on(kind).await?;
     let mut corpus = Corpus::make(&cluster.path("calls"), 50, 1)?;
     cluster.controller.start().await?;
     cluster.controller.stop().await?;
-    change(&cluster.controller.database(), OTHER_TERMS).await?;
+    change(cluster.controller.database(), OTHER_TERMS).await?;
     cluster.controller.start().await?;
     cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone()))?;
     let request = pb::CreateBatchRequest {
@@ -84,14 +98,17 @@ async fn what_a_batch_is_planned_with_stands_in_its_rows_and_reaches_the_engine(
     cluster.stop().await
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_names_in_another_batch_are_other_recordings() -> Result<()> {
-    let (mut cluster, corpus) = Cluster::with_corpus(2, 500, 1).await?;
+async fn the_same_names_in_another_batch_are_other_recordings(#[case] kind: Kind) -> Result<()> {
+    let (mut cluster, corpus) = Cluster::with_corpus_on(kind, 2, 500, 1).await?;
     let (one, other) = (cluster.submit(&corpus).await?, cluster.submit(&corpus).await?);
     let tables = cluster.tables().await?;
     ensure!(tables.batch(one).await?.current_batch == 0, "two batches are the current one");
     for batch in [one, other] {
-        let reader = Reader::start(&cluster.controller.database(), batch, &corpus)?;
+        let reader = Reader::start(cluster.controller.database(), batch, &corpus)?;
         cluster.at_rest(batch).await?;
         reader.finish()?;
     }
