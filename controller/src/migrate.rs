@@ -14,13 +14,16 @@ pub async fn run_migration(config: &Config, dry_run: bool, add_indexes: bool) ->
         return Ok(());
     }
     let plan = plan_migration(url, add_indexes).await?;
+    for note in &plan.notes {
+        eprintln!("-- note: {note}");
+    }
     if plan.steps.is_empty() {
         eprintln!("the database is up to date, nothing to do");
         return Ok(());
     }
     if dry_run {
-        for Step { what, sql, .. } in &plan.steps {
-            eprintln!("-- {what}\n{};\n", sql.trim().trim_end_matches(';'));
+        for Step { what, sql } in &plan.steps {
+            eprintln!("-- {what}\n{sql};\n");
         }
         return Ok(());
     }

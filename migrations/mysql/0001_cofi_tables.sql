@@ -1,9 +1,10 @@
 -- What Cofi keeps for itself, beside the shared tables. No foreign keys to
 -- those: another service's delete must not fail because of us. Texts compare
 -- by their bytes, whatever the database's own collation. Times are
--- microseconds since 1970-01-01 UTC.
+-- microseconds since 1970-01-01 UTC. Each statement can run again: what was cut
+-- off goes on.
 
-CREATE TABLE cofiBatch (
+CREATE TABLE IF NOT EXISTS cofiBatch (
   batchId BIGINT NOT NULL PRIMARY KEY,
   source TEXT NOT NULL,
   processId BIGINT NOT NULL,
@@ -19,9 +20,9 @@ CREATE TABLE cofiBatch (
   bytes BIGINT NOT NULL DEFAULT 0,
   createdAt BIGINT NOT NULL,
   UNIQUE KEY cofiBatchKey (idempotencyKey)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
-CREATE TABLE cofiRecording (
+CREATE TABLE IF NOT EXISTS cofiRecording (
   batchId BIGINT NOT NULL,
   ordinal BIGINT NOT NULL,
   nameKey VARCHAR(255) NOT NULL,
@@ -46,16 +47,16 @@ CREATE TABLE cofiRecording (
   KEY cofiRecordingAgent (agent, lid)
 ) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
-CREATE TABLE cofiAgent (
+CREATE TABLE IF NOT EXISTS cofiAgent (
   name VARCHAR(64) NOT NULL PRIMARY KEY,
   storageId VARCHAR(36) NOT NULL,
   advertiseAddress VARCHAR(100) NOT NULL,
   version VARCHAR(64) NOT NULL,
   connected TINYINT NOT NULL,
   lastSeen BIGINT NOT NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
-CREATE TABLE cofiEvent (
+CREATE TABLE IF NOT EXISTS cofiEvent (
   id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   `at` BIGINT NOT NULL,
   kind VARCHAR(32) NOT NULL,
@@ -65,11 +66,10 @@ CREATE TABLE cofiEvent (
   code VARCHAR(64) NULL,
   reason TEXT NULL,
   KEY cofiEventRecording (batchId, ordinal, id)
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
-CREATE TABLE cofiMeta (
+CREATE TABLE IF NOT EXISTS cofiMeta (
   `one` TINYINT NOT NULL PRIMARY KEY CHECK (`one` = 1),
   databaseId VARCHAR(36) NOT NULL,
   controllerGeneration BIGINT NOT NULL
-) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
-INSERT INTO cofiMeta (`one`, databaseId, controllerGeneration) VALUES (1, REPLACE(UUID(), '-', ''), 0);
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

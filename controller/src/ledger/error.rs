@@ -60,8 +60,8 @@ pub enum LedgerError {
     /// Nothing of the batch is left to cancel.
     #[error("batch {0} has nothing left to cancel")]
     NothingToCancel(BatchId),
-    /// The database was never migrated, or by an older version.
-    #[error("the database is not migrated: run `cofi-controller migrate` on it first")]
+    /// The database was never migrated, by an older version, or half.
+    #[error("the database is not migrated to this version: run `cofi-controller migrate` on it first")]
     NotMigrated,
     /// A newer version has migrated the database.
     #[error("the database was migrated by a newer version of Cofi: install that version here")]
@@ -69,6 +69,17 @@ pub enum LedgerError {
     /// The shared tables are not what Cofi needs.
     #[error("the database cannot be used as it is:\n{}", list(.0))]
     Unfit(Vec<Finding>),
+    /// Another process is migrating the database.
+    #[error("another `cofi-controller migrate` works on this database: wait until it is done")]
+    Migrating,
+    /// A step of a migration failed; those before it are done.
+    #[error("{what}")]
+    Step {
+        /// What it would have done.
+        what: String,
+        /// Why it did not.
+        source: Box<LedgerError>,
+    },
     /// The schema could not be brought up to date.
     #[error("migrate the database")]
     Migrate(#[source] sqlx::migrate::MigrateError),

@@ -26,7 +26,7 @@ use database::Database;
 pub use database::{Claim, DatabaseUrl};
 pub use error::LedgerError;
 pub use records::*;
-pub use schema::{Finding, MigrationPlan, Step, migrate, plan_migration};
+pub use schema::{Finding, Mend, MigrationPlan, Step, migrate, plan_migration};
 
 /// Times a transaction is run when others hold the database.
 const ATTEMPTS: u32 = 8;

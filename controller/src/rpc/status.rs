@@ -109,6 +109,8 @@ impl RpcError {
                 | LedgerError::NotMigrated
                 | LedgerError::NewerSchema
                 | LedgerError::Unfit(_)
+                | LedgerError::Migrating
+                | LedgerError::Step { .. }
                 | LedgerError::Migrate(_) => None,
             },
             Self::Plan(PlanError::BeingPlanned(_))
@@ -138,6 +140,8 @@ fn ledger_code(error: &LedgerError) -> Code {
         | LedgerError::NotMigrated
         | LedgerError::NewerSchema
         | LedgerError::Unfit(_)
+        | LedgerError::Migrating
+        | LedgerError::Step { .. }
         | LedgerError::Migrate(_) => Code::Internal,
     }
 }

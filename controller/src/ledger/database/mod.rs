@@ -10,7 +10,7 @@ use std::fmt;
 
 pub use claim::Claim;
 use mysql::MySqlServer;
-pub(super) use mysql::{mysql_connection, mysql_migrations};
+pub(super) use mysql::mysql_connection;
 use sqlite::Sqlite3;
 
 use super::{
@@ -24,9 +24,6 @@ pub(super) enum Database {
     Sqlite(Sqlite3),
     MySql(MySqlServer),
 }
-
-/// Where the lists of applied migrations are kept.
-pub(super) const MIGRATIONS_TABLE: &str = "cofiMigration";
 
 /// Where a database is, and how to get in.
 #[derive(Clone, PartialEq, Eq)]

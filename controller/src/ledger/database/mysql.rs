@@ -5,23 +5,15 @@ use std::time::Duration;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, Executor, MySql, MySqlConnection, MySqlPool, Row as _,
     Transaction, TypeInfo, ValueRef,
-    migrate::Migrator,
     mysql::{MySqlArguments, MySqlConnectOptions, MySqlPoolOptions, MySqlRow, MySqlSslMode},
     query::Query,
 };
 
-use super::{DatabaseUrl, MIGRATIONS_TABLE, TextColumn};
+use super::{DatabaseUrl, TextColumn};
 use crate::ledger::{
     LedgerError, Repertoire,
     sql::{Row, Statement, Value},
 };
-
-/// Cofi's own tables; the shared ones are there, or made by `migrate`.
-pub(in crate::ledger) fn mysql_migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!("../migrations/mysql");
-    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
-    migrations
-}
 
 /// Transactions that write at a time: recording, applying, planning, and the
 /// small things.

@@ -18,7 +18,6 @@ use sqlx::{
     },
 };
 
-use super::MIGRATIONS_TABLE;
 use crate::ledger::{
     LedgerError,
     sql::{Row, Statement, Value},
@@ -26,7 +25,7 @@ use crate::ledger::{
 
 fn migrations() -> Migrator {
     let mut migrations = sqlx::migrate!("../migrations/sqlite");
-    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrations.dangerous_set_table_name("cofiMigration");
     migrations
 }
 

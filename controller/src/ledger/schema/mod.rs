@@ -1,53 +1,55 @@
 //! Bringing a MySQL or MariaDB database to what Cofi needs, without changing a
 //! column or losing a row of the tables that others share.
+//!
+//! ```text
+//! catalogue  what the database has
+//! expected   what Cofi needs      --check, mend-->  findings: nothing is done
+//! own, indexes, view              --plan-->         steps, run one by one
+//! ```
 
+mod catalogue;
 mod check;
 mod expected;
+mod indexes;
+mod mend;
+mod own;
+mod run;
+mod view;
 
 use std::fmt;
 
-use sqlx::{Executor, migrate::Migrator};
+use catalogue::Catalogue;
+pub use mend::Mend;
+use own::Progress;
+pub use run::migrate;
 
 use super::{
     LedgerError,
-    database::{Database, DatabaseUrl, MIGRATIONS_TABLE, Transaction, mysql_migrations},
+    database::{Database, DatabaseUrl, Transaction},
     sql::Statement,
 };
-
-/// The shared tables and their first rows, for a database that has none.
-const SHARED: [&str; 2] = [
-    include_str!("../../../../migrations/mysql-shared/0001_tables.sql"),
-    include_str!("../../../../migrations/mysql-shared/0002_rows.sql"),
-];
-
-/// For SQL readers: calls that wait and are identified.
-const VIEW: &str = "CREATE OR REPLACE VIEW cofiReadyCall AS \
-     SELECT * FROM `call` WHERE status = 'Pending' AND lang <> 'unknown'";
-
-/// The indexes that Cofi finds its rows by: name, table, columns.
-const INDEXES: [(&str, &str, [&str; 2]); 2] = [
-    ("cofiFileDistributionFile", "fileDistribution", ["batchId", "file"]),
-    ("cofiLidStatusName", "lidStatus", ["batchId", "audioName"]),
-];
 
 /// Something that keeps Cofi from working on a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// What is wrong.
     pub what: String,
-    /// The statement that mends it, or what to do.
-    pub mend: String,
+    /// How it is put right.
+    pub mend: Mend,
 }
 
 impl Finding {
-    fn new(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { what: what.into(), mend: mend.into() }
+    fn new(what: impl Into<String>, mend: Mend) -> Self {
+        Self { what: what.into(), mend }
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n    {};", self.what, self.mend)
+        match &self.mend {
+            Mend::Statement(statement) => write!(f, "{}\n    {statement};", self.what),
+            Mend::Words(words) => write!(f, "{}\n    {words}", self.what),
+        }
     }
 }
 
@@ -56,10 +58,14 @@ impl fmt::Display for Finding {
 pub struct Step {
     /// What it does, in words.
     pub what: String,
-    /// The statements.
+    /// The statements, without a semicolon at the end.
     pub sql: String,
-    /// A migration of Cofi's own tables, run through its list.
-    own: bool,
+}
+
+impl Step {
+    fn new(what: String, sql: String) -> Self {
+        Self { what, sql }
+    }
 }
 
 /// What `migrate` has to do on a database.
@@ -67,123 +73,83 @@ pub struct Step {
 pub struct MigrationPlan {
     /// In this order; empty if nothing is left to do.
     pub steps: Vec<Step>,
+    /// What whoever looks after the database should know.
+    pub notes: Vec<String>,
+    add_indexes: bool,
 }
 
 /// Looks what is to be done on a database; changes nothing.
 pub async fn plan_migration(url: &DatabaseUrl, add_indexes: bool) -> Result<MigrationPlan, LedgerError> {
     let database = Database::connect(url).await?;
-    let mut tx = database.begin_writing().await?;
-    let plan = plan(&mut tx, add_indexes).await;
-    drop(tx);
+    let plan = async { plan(&mut database.begin_reading().await?, add_indexes).await }.await;
     database.close().await;
     plan
 }
 
 async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, LedgerError> {
-    let mut steps = Vec::new();
-    let present = check::present_tables(tx).await?;
-    if present.is_empty() {
-        for (what, sql) in
-            ["create the shared tables", "fill them with what rows point to"].into_iter().zip(SHARED)
-        {
-            steps.push(Step { what: what.to_owned(), sql: sql.to_owned(), own: false });
-        }
+    let catalogue = read_catalogue(tx).await?;
+    let progress = read_progress(tx, &catalogue).await?;
+    let makes_shared = if progress.is_begun(&own::SHARED) {
+        !progress.is_done(&own::SHARED)
     } else {
-        let findings = check::check(tx).await?;
-        if !findings.is_empty() {
-            return Err(LedgerError::Unfit(findings));
-        }
+        expected::TABLES.iter().all(|name| catalogue.table(name).is_none())
+    };
+    let mut findings = own::strangers(&catalogue, &progress);
+    findings.extend(view::stranger(&catalogue));
+    if !makes_shared {
+        findings.extend(check::check(tx, &catalogue).await?);
     }
-    let known = mysql_migrations();
-    let applied = applied_migrations(tx, &known).await?;
-    for migration in known.iter().filter(|migration| !applied.contains(&migration.version)) {
-        let what = format!("create Cofi's own tables ({})", migration.description);
-        steps.push(Step { what, sql: migration.sql.as_str().to_owned(), own: true });
+    if !findings.is_empty() {
+        return Err(LedgerError::Unfit(findings));
     }
-    if !exists(
-        tx,
-        "SELECT TABLE_NAME FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
-        "cofiReadyCall",
-    )
-    .await?
-    {
-        steps.push(Step {
-            what: "create the view cofiReadyCall".to_owned(),
-            sql: VIEW.to_owned(),
-            own: false,
-        });
+    let mut steps: Vec<Step> = own::notes_step(&catalogue).into_iter().collect();
+    if makes_shared {
+        steps.extend(own::SHARED.steps(&progress));
     }
+    steps.extend(own::OWN.iter().flat_map(|migration| migration.steps(&progress)));
+    steps.extend(view::step(&catalogue));
+    let mut notes = triggers(tx).await?;
     if add_indexes {
-        for (name, table, columns) in INDEXES {
-            if !has_index(tx, table, columns).await? {
-                let sql = format!(
-                    "ALTER TABLE `{table}` ADD INDEX {name} (`{}`, `{}`), ALGORITHM=INPLACE, LOCK=NONE",
-                    columns[0], columns[1]
-                );
-                steps.push(Step { what: format!("add an index to `{table}`, online"), sql, own: false });
-            }
-        }
+        let missing = indexes::missing(&catalogue);
+        steps.extend(missing.steps);
+        notes.extend(missing.notes);
     }
-    Ok(MigrationPlan { steps })
-}
-
-/// Does what [`plan_migration`] says, step by step. After it was cut off, a new
-/// plan has what is left.
-pub async fn migrate(
-    url: &DatabaseUrl,
-    plan: &MigrationPlan,
-    mut done: impl FnMut(&Step),
-) -> Result<(), LedgerError> {
-    let mut connection = super::database::mysql_connection(url).await?;
-    let mut own_done = false;
-    for step in &plan.steps {
-        if !step.own {
-            connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(step.sql.clone()))).await?;
-        } else if !std::mem::replace(&mut own_done, true) {
-            mysql_migrations().run(&mut connection).await.map_err(LedgerError::Migrate)?;
-        }
-        done(step);
-    }
-    Ok(())
+    Ok(MigrationPlan { steps, notes, add_indexes })
 }
 
 /// Looks whether a database can be served from.
 pub(super) async fn assert_ready(tx: &mut Transaction) -> Result<(), LedgerError> {
-    let known = mysql_migrations();
-    let applied = applied_migrations(tx, &known).await?;
-    if applied.len() < known.iter().count() {
+    let catalogue = read_catalogue(tx).await?;
+    let progress = read_progress(tx, &catalogue).await?;
+    if !progress.is_complete() {
         return Err(LedgerError::NotMigrated);
     }
-    let findings = check::check(tx).await?;
+    let mut findings = own::missing_columns(&catalogue);
+    findings.extend(check::check(tx, &catalogue).await?);
     if findings.is_empty() { Ok(()) } else { Err(LedgerError::Unfit(findings)) }
 }
 
-/// The migrations that were applied; one that is not `known` is of a newer
-/// version.
-async fn applied_migrations(tx: &mut Transaction, known: &Migrator) -> Result<Vec<i64>, LedgerError> {
-    let select =
-        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?";
-    if !exists(tx, select, MIGRATIONS_TABLE).await? {
-        return Ok(Vec::new());
-    }
-    let select = format!("SELECT version FROM {MIGRATIONS_TABLE} WHERE success = 1 ORDER BY version");
-    let rows = tx.rows(Statement::named("applied_migrations", &select)).await?;
-    let applied: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?;
-    if applied.iter().any(|version| known.iter().all(|migration| migration.version != *version)) {
-        return Err(LedgerError::NewerSchema);
-    }
-    Ok(applied)
+async fn read_catalogue(tx: &mut Transaction) -> Result<Catalogue, LedgerError> {
+    let own = own::TABLES.iter().map(|(name, _)| *name);
+    Catalogue::read(tx, expected::TABLES.into_iter().chain(own).chain([view::NAME])).await
 }
 
-async fn exists(tx: &mut Transaction, select: &str, name: &str) -> Result<bool, LedgerError> {
-    Ok(tx.row(Statement::named("exists", select).bind(name)).await?.is_some())
+/// A table of notes that is not ours says nothing.
+async fn read_progress(tx: &mut Transaction, catalogue: &Catalogue) -> Result<Progress, LedgerError> {
+    let strange = own::strangers(catalogue, &Progress::default());
+    if strange.iter().any(|finding| finding.what.contains(own::NOTES)) {
+        return Ok(Progress::default());
+    }
+    Progress::read(tx, catalogue).await
 }
 
-/// Whether some index begins with these columns, in either order.
-async fn has_index(tx: &mut Transaction, table: &str, columns: [&str; 2]) -> Result<bool, LedgerError> {
-    let select = "SELECT INDEX_NAME FROM information_schema.STATISTICS \
-                  WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND SEQ_IN_INDEX <= 2 AND COLUMN_NAME IN (?, ?) \
-                  GROUP BY INDEX_NAME HAVING COUNT(*) = 2";
-    let select = Statement::named("has_index", select).bind(table).bind(columns[0]).bind(columns[1]);
-    Ok(tx.row(select).await?.is_some())
+/// What of others runs along with Cofi's writes, as far as this user sees it.
+async fn triggers(tx: &mut Transaction) -> Result<Vec<String>, LedgerError> {
+    let select = "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS \
+                  WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE IN ";
+    let select = Statement::named("triggers", select).list(expected::WRITTEN).push(" ORDER BY 1, 2");
+    let note = |table: String, name: String| {
+        format!("trigger `{name}` on `{table}` will run on Cofi's writes too, and an error in it stops them")
+    };
+    tx.rows(select).await?.iter().map(|row| Ok(note(row.text(0)?, row.text(1)?))).collect()
 }

@@ -1,28 +1,29 @@
 -- The tables that other services share, for a database that has none of them.
--- One that has them is taken as it is.
+-- One that has them is taken as it is. Each statement can run again: what was
+-- cut off goes on.
 
-CREATE TABLE auditForm (
+CREATE TABLE IF NOT EXISTS auditForm (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   name varchar(255),
   createdAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   updatedAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE categoryMapping (
+CREATE TABLE IF NOT EXISTS categoryMapping (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   name varchar(255),
   createdAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   updatedAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE `user` (
+CREATE TABLE IF NOT EXISTS `user` (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   name varchar(255),
   createdAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   updatedAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE `language` (
+CREATE TABLE IF NOT EXISTS `language` (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   languageCode varchar(20),
   languageText varchar(25),
@@ -30,9 +31,9 @@ CREATE TABLE `language` (
   isHidden tinyint(1),
   createdAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   updatedAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE `process` (
+CREATE TABLE IF NOT EXISTS `process` (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   name varchar(50),
   customerName varchar(25),
@@ -46,9 +47,9 @@ CREATE TABLE `process` (
   updatedAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   FOREIGN KEY (auditFormId) REFERENCES auditForm(id) ON DELETE SET NULL ON UPDATE CASCADE,
   FOREIGN KEY (languageId) REFERENCES `language`(id) ON DELETE SET NULL ON UPDATE CASCADE
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE batchStatus (
+CREATE TABLE IF NOT EXISTS batchStatus (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   batchDate varchar(20),
   currentBatch tinyint(1) DEFAULT 0,
@@ -87,9 +88,9 @@ CREATE TABLE batchStatus (
   denoiseEndTime varchar(100),
   ivrStartTime varchar(100),
   ivrEndTime varchar(100)
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE fileDistribution (
+CREATE TABLE IF NOT EXISTS fileDistribution (
   `file` varchar(255),
   ip varchar(100),
   denoiseDone int DEFAULT 0,
@@ -99,9 +100,9 @@ CREATE TABLE fileDistribution (
   llm1Done int DEFAULT 0,
   llm2Done int DEFAULT 0,
   batchId int DEFAULT 0
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE lidStatus (
+CREATE TABLE IF NOT EXISTS lidStatus (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   audioName varchar(255),
   `language` varchar(100),
@@ -111,9 +112,9 @@ CREATE TABLE lidStatus (
   updatedAt datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   audioDuration float,
   ip varchar(100)
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE `call` (
+CREATE TABLE IF NOT EXISTS `call` (
   id int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   processId int,
   auditFormId int,
@@ -162,4 +163,4 @@ CREATE TABLE `call` (
   FOREIGN KEY (userId) REFERENCES `user`(id),
   FOREIGN KEY (languageId) REFERENCES `language`(id) ON DELETE SET NULL ON UPDATE CASCADE,
   FOREIGN KEY (batchId) REFERENCES batchStatus(id)
-) ENGINE=InnoDB;
+) ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARSET=utf8mb4;

@@ -1,0 +1,220 @@
+//! What Cofi adds to a database, version by version, and how far that is.
+//!
+//! A server commits each statement that changes a table by itself, so a
+//! migration can be cut off between any two. It is therefore noted before its
+//! first statement and after its last, and each of them can run again:
+//!
+//! ```text
+//! nothing --note--> begun --tables--> begun --rows and note, one transaction--> done
+//! ```
+//!
+//! A table of ours in a database where nobody noted that we began is somebody
+//! else's.
+
+use std::collections::HashMap;
+
+use super::{Finding, Step, catalogue::Catalogue, mend::Mend};
+use crate::ledger::{LedgerError, database::Transaction, sql::Statement};
+
+/// Where it is noted how far a database is.
+pub(super) const NOTES: &str = "cofiMigration";
+const NOTES_TABLE: &str = "CREATE TABLE IF NOT EXISTS cofiMigration (version BIGINT NOT NULL PRIMARY KEY, \
+     description VARCHAR(100) NOT NULL, done TINYINT NOT NULL, begunAt BIGINT NOT NULL, doneAt BIGINT NULL) \
+     ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+/// Microseconds since 1970-01-01 UTC, by the server's clock.
+const NOW: &str = "UNIX_TIMESTAMP() * 1000000";
+
+/// The shared tables, for a database that has none of them.
+pub(super) const SHARED: Migration = Migration {
+    version: 0,
+    description: "shared tables",
+    tables: include_str!("../../../../migrations/mysql/0000_shared_tables.sql"),
+    rows: include_str!("../../../../migrations/mysql/0000_shared_rows.sql"),
+};
+
+/// Cofi's own tables, in order.
+pub(super) const OWN: [Migration; 1] = [Migration {
+    version: 1,
+    description: "Cofi's own tables",
+    tables: include_str!("../../../../migrations/mysql/0001_cofi_tables.sql"),
+    rows: include_str!("../../../../migrations/mysql/0001_cofi_rows.sql"),
+}];
+
+/// The tables that those make, with all of their columns.
+pub(super) const TABLES: [(&str, &[&str]); 6] = [
+    (NOTES, &["version", "description", "done", "begunAt", "doneAt"]),
+    (
+        "cofiBatch",
+        &[
+            "batchId",
+            "source",
+            "processId",
+            "categoryMappingId",
+            "audioEndpoint",
+            "candidates",
+            "idempotencyKey",
+            "requestHash",
+            "planned",
+            "cancelled",
+            "resting",
+            "recordings",
+            "bytes",
+            "createdAt",
+        ],
+    ),
+    (
+        "cofiRecording",
+        &[
+            "batchId",
+            "ordinal",
+            "nameKey",
+            "audioName",
+            "sourcePath",
+            "size",
+            "mtime",
+            "digest",
+            "placement",
+            "lid",
+            "lidRound",
+            "agent",
+            "callId",
+            "attempts",
+            "code",
+            "reason",
+            "storedAt",
+            "settledAt",
+        ],
+    ),
+    ("cofiAgent", &["name", "storageId", "advertiseAddress", "version", "connected", "lastSeen"]),
+    ("cofiEvent", &["id", "at", "kind", "batchId", "ordinal", "agent", "code", "reason"]),
+    ("cofiMeta", &["one", "databaseId", "controllerGeneration"]),
+];
+
+/// One step from version to version.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Migration {
+    pub(super) version: i64,
+    description: &'static str,
+    /// Each statement can run again.
+    tables: &'static str,
+    /// Run with the note that all is done, in one transaction.
+    rows: &'static str,
+}
+
+/// How far a database is.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Whether a migration that was begun is done.
+    done: HashMap<i64, bool>,
+}
+
+impl Progress {
+    /// Reads the notes. Any that this version does not know is of a newer one.
+    pub(super) async fn read(tx: &mut Transaction, catalogue: &Catalogue) -> Result<Self, LedgerError> {
+        if catalogue.table(NOTES).is_none() {
+            return Ok(Self::default());
+        }
+        let select = Statement::named("migrations", "SELECT version, done FROM cofiMigration");
+        let rows = tx.rows(select).await?;
+        let done: HashMap<i64, bool> =
+            rows.iter().map(|row| Ok((row.int(0)?, row.flag(1)?))).collect::<Result<_, LedgerError>>()?;
+        let is_known = |version: &i64| {
+            *version == SHARED.version || OWN.iter().any(|migration| migration.version == *version)
+        };
+        if done.keys().all(is_known) { Ok(Self { done }) } else { Err(LedgerError::NewerSchema) }
+    }
+
+    pub(super) fn is_begun(&self, migration: &Migration) -> bool {
+        self.done.contains_key(&migration.version)
+    }
+
+    pub(super) fn is_done(&self, migration: &Migration) -> bool {
+        self.done.get(&migration.version) == Some(&true)
+    }
+
+    /// Whether a controller can work: nothing is left to do, nothing half done.
+    pub(super) fn is_complete(&self) -> bool {
+        OWN.iter().all(|migration| self.is_done(migration)) && self.done.values().all(|done| *done)
+    }
+}
+
+impl Migration {
+    /// What is left to do of it.
+    pub(super) fn steps(&self, progress: &Progress) -> Vec<Step> {
+        let Self { version, description, .. } = *self;
+        if progress.is_done(self) {
+            return Vec::new();
+        }
+        let mut steps = Vec::new();
+        if !progress.is_begun(self) {
+            let quoted = description.replace('\'', "''");
+            let note = format!(
+                "INSERT INTO cofiMigration (version, description, done, begunAt) VALUES ({version}, '{quoted}', 0, {NOW})"
+            );
+            steps.push(Step::new(format!("note that {description} are begun"), note));
+        }
+        for statement in statements(self.tables) {
+            let table = statement.split_whitespace().nth(5).unwrap_or_default();
+            steps.push(Step::new(format!("create table {table}"), statement));
+        }
+        let mut rows = vec!["START TRANSACTION".to_owned()];
+        rows.extend(statements(self.rows));
+        rows.push(format!("UPDATE cofiMigration SET done = 1, doneAt = {NOW} WHERE version = {version}"));
+        rows.push("COMMIT".to_owned());
+        steps.push(Step::new(
+            format!("fill in first rows, note that {description} are done"),
+            rows.join(";\n"),
+        ));
+        steps
+    }
+}
+
+/// The table of notes, if it is missing.
+pub(super) fn notes_step(catalogue: &Catalogue) -> Option<Step> {
+    let missing = catalogue.table(NOTES).is_none();
+    missing.then(|| Step::new("create table cofiMigration".to_owned(), NOTES_TABLE.to_owned()))
+}
+
+/// Tables with our names that we have not made.
+pub(super) fn strangers(catalogue: &Catalogue, progress: &Progress) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, columns) in TABLES {
+        let Some(table) = catalogue.table(name) else { continue };
+        let ours = if name == NOTES {
+            columns.iter().all(|column| table.column(column).is_some())
+        } else {
+            OWN.iter().any(|migration| progress.is_begun(migration))
+        };
+        if !ours {
+            findings.push(Finding::new(
+                format!("`{name}` is there, and Cofi has not made it"),
+                Mend::Statement(format!("RENAME TABLE `{name}` TO `{name}_of_others`")),
+            ));
+        }
+    }
+    findings
+}
+
+/// What somebody has taken out of our tables.
+pub(super) fn missing_columns(catalogue: &Catalogue) -> Vec<Finding> {
+    let mend = || Mend::Words("restore it from a backup".to_owned());
+    let mut findings = Vec::new();
+    for (name, columns) in TABLES {
+        let Some(table) = catalogue.table(name) else {
+            findings.push(Finding::new(format!("Cofi's own table `{name}` is missing"), mend()));
+            continue;
+        };
+        for column in columns.iter().filter(|column| table.column(column).is_none()) {
+            findings.push(Finding::new(format!("Cofi's own column `{name}`.`{column}` is missing"), mend()));
+        }
+    }
+    findings
+}
+
+/// The statements of a file, without its comments.
+fn statements(file: &str) -> Vec<String> {
+    let lines: Vec<&str> = file.lines().filter(|line| !line.starts_with("--")).collect();
+    let text = lines.join("\n");
+    let whole = text.split(";\n").map(|it| it.trim().trim_end_matches(';').to_owned());
+    whole.filter(|statement| !statement.is_empty()).collect()
+}
