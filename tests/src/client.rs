@@ -59,6 +59,13 @@ impl Client {
         answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
     }
 
+    /// Whether the controller is there and says that it cannot serve.
+    pub async fn is_out_of_service(&self) -> bool {
+        let request = HealthCheckRequest { service: String::new() };
+        let answer = HealthClient::new(self.channel.clone()).check(request).await;
+        answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::NotServing)
+    }
+
     /// Plans a batch.
     pub async fn create(
         &self,

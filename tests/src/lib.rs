@@ -26,6 +26,7 @@ pub mod journal;
 pub mod logs;
 pub mod process;
 pub mod programs;
+pub mod proxy;
 pub mod reader;
 pub mod seeds;
 pub mod tables;

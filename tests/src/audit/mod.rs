@@ -4,12 +4,14 @@
 //! error.
 
 mod files;
+mod once;
 mod rows;
 
 use std::{collections::HashMap, fmt};
 
 use anyhow::{Result, ensure};
 
+pub use self::once::done_once;
 use crate::{
     cluster::{Cluster, SOON},
     corpus::Corpus,
