@@ -11,7 +11,12 @@ mod adopted;
 mod driving;
 mod filling;
 mod fingerprint;
+mod interrupted;
+mod odd;
 mod place;
+mod program;
+mod refused;
 #[path = "../ledger/scene.rs"]
 #[allow(dead_code, reason = "the contract's tests use the rest")]
 mod scene;
+mod view;

@@ -66,7 +66,7 @@ impl<'a> Place<'a> {
     }
 
     pub fn url(&self) -> DatabaseUrl {
-        DatabaseUrl { url: self.server.url(&self.database), password: Some(PASSWORD.to_owned()) }
+        DatabaseUrl { url: self.server.url(&in_a_url(&self.database)), password: Some(PASSWORD.to_owned()) }
     }
 
     /// A connection of somebody else's, with the settings of old services.
@@ -112,6 +112,14 @@ impl<'a> Place<'a> {
     pub async fn open(&self) -> Result<Ledger, LedgerError> {
         Ledger::open(self.url()).await
     }
+}
+
+/// As a part of a URL: every byte that could mean something else by its number.
+fn in_a_url(name: &str) -> String {
+    let digits = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    name.bytes().map(digits).collect()
 }
 
 /// Runs statements.

@@ -138,6 +138,10 @@ fn value(row: &MySqlRow, column: usize) -> Result<Value, LedgerError> {
         }
         "FLOAT" => Ok(Value::Real(f64::from(row.try_get_unchecked::<f32, _>(column)?))),
         "DOUBLE" => Ok(Value::Real(row.try_get_unchecked(column)?)),
+        "DECIMAL" => {
+            let digits: String = row.try_get_unchecked(column)?;
+            digits.parse().map(Value::Real).map_err(|_| corrupt(row, column, digits.clone()))
+        }
         "CHAR" | "VARCHAR" | "TINYTEXT" | "TEXT" | "MEDIUMTEXT" | "LONGTEXT" | "ENUM" | "SET" | "JSON" => {
             Ok(Value::Text(row.try_get_unchecked(column)?))
         }

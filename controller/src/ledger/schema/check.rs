@@ -81,7 +81,7 @@ fn compare(expected: &Expected, table: &Table, catalogue: &Catalogue) -> Option<
 fn objection(kind: Kind, column: &Column) -> Option<String> {
     let is_number = column.is_int() || matches!(column.data_type.as_str(), "float" | "double" | "decimal");
     match kind {
-        Kind::Int if column.is_int() || column.data_type == "bit" => None,
+        Kind::Int if column.is_int() => None,
         Kind::Int => Some("a whole number is needed".to_owned()),
         Kind::Id if column.is_int() && column.counts_up() => None,
         Kind::Id => Some("the database must count it up".to_owned()),

@@ -117,7 +117,6 @@ pub(super) fn first_row(name: &str, table: &Table) -> Mend {
         columns.push(format!("`{}`", column.name));
         values.push(match column.data_type.as_str() {
             "date" | "datetime" | "timestamp" => "CURRENT_TIMESTAMP".to_owned(),
-            "enum" => column.declared_type.split('\'').nth(1).map_or("''".to_owned(), |it| format!("'{it}'")),
             _ if column.is_text() => "'cofi'".to_owned(),
             _ => "0".to_owned(),
         });
@@ -147,9 +146,14 @@ impl Column {
         self.extra.contains("generated") && !self.extra.contains("default_generated")
     }
 
-    /// Whether a row cannot be inserted without a value for it.
+    /// Whether a row cannot be inserted without a value for it. An enumeration
+    /// has its first word then.
     pub(super) fn must_be_given(&self) -> bool {
-        !self.nullable && self.default.is_none() && !self.counts_up() && !self.is_computed()
+        !self.nullable
+            && self.default.is_none()
+            && self.data_type != "enum"
+            && !self.counts_up()
+            && !self.is_computed()
     }
 
     /// What stands behind its name when it is declared, with this type.

@@ -131,7 +131,9 @@ pub(super) async fn assert_ready(tx: &mut Transaction) -> Result<(), LedgerError
 
 async fn read_catalogue(tx: &mut Transaction) -> Result<Catalogue, LedgerError> {
     let own = own::TABLES.iter().map(|(name, _)| *name);
-    Catalogue::read(tx, expected::TABLES.into_iter().chain(own).chain([view::NAME])).await
+    // A list: the future could not move between threads with the closure in it.
+    let names: Vec<&str> = expected::TABLES.into_iter().chain(own).chain([view::NAME]).collect();
+    Catalogue::read(tx, names).await
 }
 
 /// A table of notes that is not ours says nothing.

@@ -17,7 +17,9 @@ const SQL: &str = "CREATE OR REPLACE SQL SECURITY INVOKER VIEW cofiReadyCall AS 
 /// keeps the list of columns that `*` stood for.
 pub(super) fn step(catalogue: &Catalogue) -> Option<Step> {
     let names = |table: &Table| -> Vec<String> {
-        table.columns.iter().map(|column| column.name.to_lowercase()).collect()
+        // `*` leaves out what is declared invisible.
+        let visible = table.columns.iter().filter(|column| !column.extra.contains("invisible"));
+        visible.map(|column| column.name.to_lowercase()).collect()
     };
     let (view, call) = (catalogue.table(NAME), catalogue.table("call"));
     let what = match view {
