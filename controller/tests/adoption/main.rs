@@ -19,4 +19,6 @@ mod refused;
 #[path = "../ledger/scene.rs"]
 #[allow(dead_code, reason = "the contract's tests use the rest")]
 mod scene;
+mod servers;
 mod view;
+mod writers;

@@ -57,10 +57,6 @@ impl<'a> Place<'a> {
         Self { server, database: database.to_owned(), outside: outside.await.unwrap() }
     }
 
-    pub fn server(&self) -> &'a Server {
-        self.server
-    }
-
     pub fn database(&self) -> &str {
         &self.database
     }

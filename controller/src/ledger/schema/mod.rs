@@ -96,7 +96,9 @@ async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, 
     };
     let mut findings = own::strangers(&catalogue, &progress);
     findings.extend(view::stranger(&catalogue));
-    if !makes_shared {
+    if makes_shared {
+        findings.extend(keys_demanded(&catalogue));
+    } else {
         findings.extend(check::check(tx, &catalogue).await?);
     }
     if !findings.is_empty() {
@@ -115,6 +117,18 @@ async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, 
         notes.extend(missing.notes);
     }
     Ok(MigrationPlan { steps, notes, add_indexes })
+}
+
+/// A server that takes no table without a primary key, as one of the shared
+/// tables is.
+fn keys_demanded(catalogue: &Catalogue) -> Option<Finding> {
+    let variable = catalogue.server.demands_keys.as_deref()?;
+    Some(Finding::new(
+        format!(
+            "the shared tables cannot be made: `fileDistribution` has no primary key, and {variable} is on"
+        ),
+        Mend::Statement(format!("SET GLOBAL {variable} = OFF")),
+    ))
 }
 
 /// Looks whether a database can be served from.
