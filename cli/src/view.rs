@@ -33,6 +33,64 @@ pub(crate) struct Batch {
     pub(crate) waiting_for: Option<String>,
 }
 
+/// A batch, whoever wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum AnyBatch {
+    Own(Box<Batch>),
+    Earlier(Box<EarlierBatch>),
+}
+
+/// A batch that an earlier service wrote, and that the controller knows from
+/// the shared tables alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct EarlierBatch {
+    pub(crate) batch_id: i64,
+    pub(crate) batch_date: Option<String>,
+    /// So that programs tell it from the states of other batches.
+    pub(crate) state: Earlier,
+    /// The most frequent first. Empty in a listing of batches.
+    pub(crate) languages: Vec<LanguageCount>,
+    #[serde(rename = "earlier")]
+    pub(crate) tables: SharedTables,
+}
+
+/// The only state of a batch that an earlier service wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Earlier {
+    Earlier,
+}
+
+/// What the shared tables say of a batch that an earlier service wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct SharedTables {
+    pub(crate) current: bool,
+    pub(crate) start_time: Option<String>,
+    pub(crate) stages: Vec<StageStatus>,
+    pub(crate) calls: Option<u64>,
+    /// Like those that follow not there in a listing of batches.
+    pub(crate) identified: Option<u64>,
+    pub(crate) lid_pending: Option<u64>,
+    pub(crate) distributed: Option<u64>,
+    pub(crate) remarks: Option<String>,
+}
+
+impl SharedTables {
+    /// What the row says of the batch as a whole.
+    pub(crate) fn whole(&self) -> Option<&str> {
+        let whole = self.stages.iter().find(|stage| stage.stage == "batchStatus")?;
+        whole.status.as_deref()
+    }
+}
+
+/// A stage of a batch, by the name of its column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct StageStatus {
+    pub(crate) stage: String,
+    pub(crate) status: Option<String>,
+}
+
 impl Batch {
     /// Nothing moves any more until somebody asks for it.
     pub(crate) fn at_rest(&self) -> bool {
@@ -259,6 +317,25 @@ pub(crate) struct Retried {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Cancelled {
     pub(crate) cancelled: u64,
+}
+
+/// What bringing calls in line with `lidStatus` came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct LidApplied {
+    pub(crate) changed: u64,
+    pub(crate) in_line: u64,
+    pub(crate) settled: u64,
+    pub(crate) without_call: u64,
+    pub(crate) without_language: u64,
+    pub(crate) unmapped: u64,
+    /// The first 50.
+    pub(crate) unmapped_languages: Vec<UnmappedLanguage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct UnmappedLanguage {
+    pub(crate) language: String,
+    pub(crate) names: u64,
 }
 
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {

@@ -17,6 +17,7 @@ use crate::{
     dispatch::{AgentStatus, Dispatch},
     health::Health,
     ledger::{BatchRecord, Highlights, Ledger, LedgerError},
+    scheduler::Event,
 };
 
 /// Between two looks at a batch.
@@ -75,8 +76,12 @@ impl Progress {
 
     /// The batch at this moment; rates are known only to the poller.
     pub async fn view(&self, batch: BatchId) -> Result<View, LedgerError> {
-        let record = self.ledger.batch(batch).await?;
-        let highlights = self.ledger.highlights(batch).await?;
+        self.view_of(self.ledger.batch(batch).await?).await
+    }
+
+    /// A batch that was just read, with what is told beside its counts.
+    pub async fn view_of(&self, record: BatchRecord) -> Result<View, LedgerError> {
+        let highlights = self.ledger.highlights(record.batch).await?;
         let waiting_for = self.waiting_for(&record).await?;
         Ok(View { record, highlights, rates: Rates::default(), waiting_for })
     }
@@ -171,14 +176,15 @@ impl Poller {
             return Ok(false);
         };
         answer?;
-        let mut batches = self.progress.ledger.unfinished_batches().await?;
+        let unfinished = self.progress.ledger.unfinished_batches();
+        let mut batches = LedgerError::or_silence(unfinished).await?;
         batches.extend(self.progress.watched());
         batches.sort_unstable();
         batches.dedup();
         self.histories.retain(|batch, _| batches.contains(batch));
         for batch in batches {
-            match self.look_at(batch).await {
-                Err(LedgerError::NoSuchBatch(_)) | Ok(()) => {}
+            match LedgerError::or_silence(self.look_at(batch)).await {
+                Err(LedgerError::NoSuchBatch(_) | LedgerError::EarlierBatch(_)) | Ok(()) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -188,24 +194,34 @@ impl Poller {
     async fn look_at(&mut self, batch: BatchId) -> Result<(), LedgerError> {
         let mut view = self.progress.view(batch).await?;
         let history = self.histories.entry(batch).or_default();
-        // Only what decides about the stages is worth a writing transaction.
-        let counts = &view.record.counts;
-        let deciding = [
-            u64::from(counts.stored > 0) + u64::from(counts.stored == counts.recordings),
-            u64::from(counts.identified == counts.recordings),
-            u64::from(view.record.rests()),
-            counts.placement_failed,
-            counts.lid_failed,
-            counts.cancelled,
-        ];
-        if history.settled != Some(deciding) {
-            self.progress.ledger.settle_batch(batch).await?;
-            history.settled = Some(deciding);
+        if history.settled != Some(deciding(&view.record)) {
+            let settled = self.progress.ledger.settle_batch(batch).await?;
+            history.settled = Some(deciding(&settled));
+        }
+        // The rows decide: whoever changed them may not have been heard.
+        let dispatch = &self.progress.dispatch;
+        if view.record.cancelled {
+            dispatch.event(Event::BatchCancelled(batch)).await;
+        } else if view.record.counts.planned > 0 {
+            dispatch.batch_waits(view.record.clone()).await;
         }
         view.rates = history.rates(&view.record);
         self.progress.share(view);
         Ok(())
     }
+}
+
+/// What decides about the stages: only that is worth a writing transaction.
+fn deciding(record: &BatchRecord) -> [u64; 6] {
+    let counts = &record.counts;
+    [
+        u64::from(counts.stored > 0) + u64::from(counts.stored == counts.recordings),
+        u64::from(counts.identified == counts.recordings),
+        u64::from(record.rests()),
+        counts.placement_failed,
+        counts.lid_failed,
+        counts.cancelled,
+    ]
 }
 
 impl History {

@@ -69,10 +69,12 @@ async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let claim = ledger.claim().await.context("claim the database")?;
-    ledger.discard_unpublished().await.context("discard batches that were never whole")?;
+    let languages = Arc::new(config.languages);
+    let clock = Arc::new(SystemClock);
+    let planner = Planner::new(ledger.clone(), languages.clone(), config.allowed_roots, clock.clone());
+    planner.discard_leftovers().await.context("discard batches that were never whole")?;
     let database_id = ledger.database_id().await.context("read the database's name")?;
     let generation = ledger.begin_generation().await.context("begin a generation")?;
-    let clock = Arc::new(SystemClock);
     let health = Health::default();
     let expected = connected_agents(&ledger).await.context("read the agents")?;
     let (dispatcher, dispatch) =
@@ -93,7 +95,6 @@ async fn serve(
     };
     writers.spawn(recording.run(to_record));
     let (applier, to_apply) = mpsc::channel(commit::QUEUE);
-    let languages = Arc::new(config.languages);
     let applying = Applier {
         ledger: ledger.clone(),
         languages: languages.clone(),
@@ -107,12 +108,6 @@ async fn serve(
     parts.spawn(part("progress", infallible(progress.clone().run(end.clone()))));
 
     open_unfinished(&ledger, &dispatch).await.context("open the unfinished batches")?;
-    let planner = Planner {
-        ledger: ledger.clone(),
-        languages,
-        allowed_roots: config.allowed_roots,
-        clock: clock.clone(),
-    };
     let tasks = TaskTracker::new();
     let services = Services {
         planner,
@@ -122,6 +117,7 @@ async fn serve(
         recorder,
         applier,
         health,
+        languages,
         clock,
         database_id: database_id.into(),
         tasks: tasks.clone(),

@@ -72,7 +72,7 @@ pub(crate) enum BatchCommand {
     /// The batch exists whole or not at all: if any file is in the way, every
     /// offender is listed, nothing is planned, and the exit code is 1.
     Submit(SubmitArgs),
-    /// List the batches, newest first
+    /// List the batches, newest first, also those of an earlier service
     List(ListArgs),
     /// Show one batch
     Show(BatchId),
@@ -88,6 +88,11 @@ pub(crate) enum BatchCommand {
     Retry(RetryArgs),
     /// Cancel what has not been placed yet; what is stored stays
     Cancel(BatchId),
+    /// Bring the calls of a batch in line with the table lidStatus
+    ///
+    /// Also for batches that an earlier service wrote. Of each recording the
+    /// newest row of lidStatus counts. Doing it again changes nothing.
+    ApplyLid(BatchId),
 }
 
 #[derive(Debug, Args)]

@@ -6,8 +6,9 @@ use cofi_proto::{Malformed, pb::v1 as pb};
 use jiff::Timestamp;
 
 use crate::view::{
-    Agent, AgentLoad, AgentState, Batch, BatchState, Call, Counts, Failure, LanguageCount, Lid, NothingNew,
-    Offender, Placement, Planned, Rates, Recording, Rejection,
+    Agent, AgentLoad, AgentState, AnyBatch, Batch, BatchState, Call, Counts, Earlier, EarlierBatch, Failure,
+    LanguageCount, Lid, LidApplied, NothingNew, Offender, Placement, Planned, Rates, Recording, Rejection,
+    SharedTables, StageStatus, UnmappedLanguage,
 };
 
 const KNOWN_STATE: &str = "a state that this `cofi` knows (a newer controller needs a newer `cofi`)";
@@ -35,11 +36,64 @@ impl From<pb::Rejection> for Rejection {
     }
 }
 
+impl TryFrom<pb::Batch> for AnyBatch {
+    type Error = Malformed;
+
+    fn try_from(mut batch: pb::Batch) -> Result<Self, Malformed> {
+        Ok(match batch.earlier.take() {
+            Some(earlier) => Self::Earlier(Box::new(EarlierBatch {
+                batch_id: batch.batch_id,
+                batch_date: filled(batch.batch_date),
+                state: Earlier::Earlier,
+                languages: batch.languages.into_iter().map(LanguageCount::from).collect(),
+                tables: earlier.into(),
+            })),
+            None => Self::Own(Box::new(batch.try_into()?)),
+        })
+    }
+}
+
+impl From<pb::EarlierBatch> for SharedTables {
+    fn from(earlier: pb::EarlierBatch) -> Self {
+        let stage = |pb::StageStatus { stage, status }| StageStatus { stage, status };
+        Self {
+            current: earlier.current,
+            start_time: earlier.start_time,
+            stages: earlier.stages.into_iter().map(stage).collect(),
+            calls: earlier.calls,
+            identified: earlier.identified,
+            lid_pending: earlier.lid_pending,
+            distributed: earlier.distributed,
+            remarks: earlier.remarks,
+        }
+    }
+}
+
+impl From<pb::LanguageCount> for LanguageCount {
+    fn from(pb::LanguageCount { language, recordings }: pb::LanguageCount) -> Self {
+        Self { language, recordings }
+    }
+}
+
+impl From<pb::ApplyLidResultsResponse> for LidApplied {
+    fn from(answer: pb::ApplyLidResultsResponse) -> Self {
+        let unmapped = |pb::UnmappedLanguage { language, names }| UnmappedLanguage { language, names };
+        Self {
+            changed: answer.changed,
+            in_line: answer.in_line,
+            settled: answer.settled,
+            without_call: answer.without_call,
+            without_language: answer.without_language,
+            unmapped: answer.unmapped,
+            unmapped_languages: answer.unmapped_languages.into_iter().map(unmapped).collect(),
+        }
+    }
+}
+
 impl TryFrom<pb::Batch> for Batch {
     type Error = Malformed;
 
     fn try_from(batch: pb::Batch) -> Result<Self, Malformed> {
-        let language = |pb::LanguageCount { language, recordings }| LanguageCount { language, recordings };
         Ok(Self {
             batch_id: batch.batch_id,
             state: batch_state(batch.state)?,
@@ -51,7 +105,7 @@ impl TryFrom<pb::Batch> for Batch {
             candidate_languages: batch.candidate_languages,
             create_time: time("create_time_micros", batch.create_time_micros)?,
             counts: batch.counts.ok_or(Malformed::Missing("counts"))?.into(),
-            languages: batch.languages.into_iter().map(language).collect(),
+            languages: batch.languages.into_iter().map(LanguageCount::from).collect(),
             newest_failures: batch.newest_failures.into_iter().map(Failure::from).collect(),
             rates: batch.rates.map(Rates::try_from).transpose()?,
             waiting_for: filled(batch.waiting_for),
@@ -66,7 +120,9 @@ fn batch_state(state: i32) -> Result<BatchState, Malformed> {
         Ok(pb::BatchState::Complete) => Ok(BatchState::Complete),
         Ok(pb::BatchState::CompleteWithFailures) => Ok(BatchState::CompleteWithFailures),
         Ok(pb::BatchState::Cancelled) => Ok(BatchState::Cancelled),
-        Ok(pb::BatchState::Unspecified) | Err(_) => Err(Malformed::invalid("state", state, KNOWN_STATE)),
+        Ok(pb::BatchState::Earlier | pb::BatchState::Unspecified) | Err(_) => {
+            Err(Malformed::invalid("state", state, KNOWN_STATE))
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use self::{
     pages::{AgentQuery, BatchQuery, CallQuery, LidFilter, Pages, Query, RecordingFilter, RecordingQuery},
     watch::{Watch, WatchEvent},
 };
-use crate::view::{Agent, Batch, Cancelled, Planned, Retried};
+use crate::view::{Agent, AnyBatch, Cancelled, LidApplied, Planned, Retried};
 
 /// How long an answer is waited for unless the caller says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,8 +44,8 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) url: String,
-    /// For every call; without it [`DEFAULT_TIMEOUT`], and planning a batch
-    /// may take as long as it takes.
+    /// For every call; without it [`DEFAULT_TIMEOUT`], and what goes through a
+    /// whole batch may take as long as it takes.
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -94,7 +94,7 @@ impl Client {
         Ok(answer.await?.try_into()?)
     }
 
-    pub(crate) async fn get_batch(&self, batch_id: i64) -> Result<Batch, ClientError> {
+    pub(crate) async fn get_batch(&self, batch_id: i64) -> Result<AnyBatch, ClientError> {
         let request = pb::GetBatchRequest { batch_id };
         let answer = self.call(request, async |request| self.batches().get_batch(request).await).await?;
         Ok(answer.try_into()?)
@@ -113,6 +113,16 @@ impl Client {
         let request = pb::CancelBatchRequest { batch_id };
         let answer = self.call(request, async |request| self.batches().cancel_batch(request).await).await?;
         Ok(Cancelled { cancelled: answer.cancelled })
+    }
+
+    /// Brings the calls of a batch in line with `lidStatus`, in as long as it
+    /// takes: a batch may have a million of them.
+    pub(crate) async fn apply_lid(&self, batch_id: i64) -> Result<LidApplied, ClientError> {
+        let request = pb::ApplyLidResultsRequest { batch_id };
+        let answer = self.call_within(self.target.timeout, request, async |request| {
+            self.batches().apply_lid_results(request).await
+        });
+        Ok(answer.await?.into())
     }
 
     pub(crate) async fn get_agent(&self, name: String) -> Result<Agent, ClientError> {

@@ -3,7 +3,7 @@
 use cofi_proto::pb::v1 as pb;
 
 use super::{Client, ClientError};
-use crate::view::{Agent, Batch, Call, Recording};
+use crate::view::{Agent, AnyBatch, Call, Recording};
 
 /// The largest page that a controller gives.
 const PAGE_ITEMS: u64 = 1_000;
@@ -119,14 +119,14 @@ impl<'a, Q: Query> Pages<'a, Q> {
 }
 
 impl Query for BatchQuery {
-    type Item = Batch;
+    type Item = AnyBatch;
 
     async fn page(
         &self,
         client: &Client,
         page_size: i32,
         page_token: String,
-    ) -> Result<Page<Batch>, ClientError> {
+    ) -> Result<Page<AnyBatch>, ClientError> {
         let request = pb::ListBatchesRequest { page_size, page_token };
         let answer =
             client.call(request, async |request| client.batches().list_batches(request).await).await?;

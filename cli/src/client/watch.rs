@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tonic::{Request, Streaming};
 
 use super::{Client, ClientError, open};
-use crate::view::Batch;
+use crate::view::{AnyBatch, Batch, EarlierBatch};
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -24,6 +24,8 @@ pub(crate) enum WatchEvent {
         /// The connection had been lost, and is there again.
         after_outage: bool,
     },
+    /// An earlier service wrote the batch: this is all there is to see of it.
+    Earlier(Box<EarlierBatch>),
     /// The connection is lost; the watch goes on trying. Said once an outage.
     Lost { reason: String },
 }
@@ -91,7 +93,10 @@ impl Watch {
     ) -> Result<Option<WatchEvent>, ClientError> {
         let error = match stream.message().await {
             Ok(Some(snapshot)) => {
-                let batch = Box::new(Batch::try_from(snapshot)?);
+                let batch = match AnyBatch::try_from(snapshot)? {
+                    AnyBatch::Own(batch) => batch,
+                    AnyBatch::Earlier(batch) => return Ok(Some(WatchEvent::Earlier(batch))),
+                };
                 if !batch.at_rest() {
                     self.state = State::Open { stream, outage: None };
                 }

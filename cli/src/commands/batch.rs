@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     exit::Exit,
     output::Console,
-    view::{Planned, Retried},
+    view::{AnyBatch, Planned, Retried},
 };
 
 pub(super) async fn run(command: BatchCommand, target: Target, console: Console) -> Result<Exit, Error> {
@@ -18,7 +18,10 @@ pub(super) async fn run(command: BatchCommand, target: Target, console: Console)
         BatchCommand::Submit(args) => submit(args, &client, console).await,
         BatchCommand::List(args) => list(&client, BatchQuery, args.limit(), console).await,
         BatchCommand::Show(args) => {
-            console.batch(&client.get_batch(args.batch_id).await?)?;
+            match client.get_batch(args.batch_id).await? {
+                AnyBatch::Own(batch) => console.batch(&batch)?,
+                AnyBatch::Earlier(batch) => console.earlier_batch(&batch)?,
+            }
             Ok(Exit::Done)
         }
         BatchCommand::Watch(WatchArgs { batch, patience }) => {
@@ -33,6 +36,10 @@ pub(super) async fn run(command: BatchCommand, target: Target, console: Console)
             let cancelled = client.cancel(args.batch_id).await?;
             console.document(&cancelled)?;
             console.say(&format!("cancelled {}", recordings(cancelled.cancelled)))?;
+            Ok(Exit::Done)
+        }
+        BatchCommand::ApplyLid(args) => {
+            console.lid_applied(&client.apply_lid(args.batch_id).await?)?;
             Ok(Exit::Done)
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     exit::Exit,
     output::{Console, Progress},
-    view::{Batch, Counts},
+    view::{Batch, Counts, EarlierBatch},
 };
 
 /// Follows a batch until it rests, and prints where it stands then.
@@ -17,7 +17,11 @@ pub(super) async fn follow(watch: Watch, console: Console) -> Result<Exit, Error
     let mut progress = console.progress();
     let followed = until_rest(watch, &mut progress).await;
     progress.clear();
-    followed?;
+    if let Seen::Earlier(batch) = followed? {
+        let identified = batch.tables.identified.is_some() && batch.tables.identified == batch.tables.calls;
+        console.earlier_snapshot(&batch)?;
+        return Ok(if identified { Exit::Done } else { Exit::WithFailures });
+    }
     let Some(batch) = progress.last() else { return Ok(Exit::Done) };
     if !console.is_json() {
         console.batch(batch)?;
@@ -25,12 +29,23 @@ pub(super) async fn follow(watch: Watch, console: Console) -> Result<Exit, Error
     Ok(exit_of(batch))
 }
 
+/// What a watch turned out to be about.
+#[derive(Debug)]
+pub(super) enum Seen {
+    /// A batch whose snapshots were shown.
+    Own,
+    /// A batch that an earlier service wrote, not shown yet.
+    Earlier(Box<EarlierBatch>),
+}
+
 /// Shows the snapshots of a batch as they come, until it rests.
-pub(super) async fn until_rest(mut watch: Watch, progress: &mut Progress) -> Result<(), Error> {
+pub(super) async fn until_rest(mut watch: Watch, progress: &mut Progress) -> Result<Seen, Error> {
     while let Some(event) = watch.next().await? {
-        show(event, progress)?;
+        if let Seen::Earlier(batch) = show(event, progress)? {
+            return Ok(Seen::Earlier(batch));
+        }
     }
-    Ok(())
+    Ok(Seen::Own)
 }
 
 /// As [`until_rest`], but no longer than `limit` while the batch waits for
@@ -48,6 +63,7 @@ pub(super) async fn while_it_gets_on(
             reason = headway.lost(waiting_for, limit) => return Err(Error::NoHeadway { limit, reason }),
         };
         let Some(event) = event else { return Ok(()) };
+        // Who waits for headway has planned the batch.
         show(event, progress)?;
         if let Some(batch) = progress.last() {
             headway.counts(batch.counts);
@@ -85,7 +101,7 @@ impl Headway {
     }
 }
 
-fn show(event: WatchEvent, progress: &mut Progress) -> Result<(), Error> {
+fn show(event: WatchEvent, progress: &mut Progress) -> Result<Seen, Error> {
     match event {
         WatchEvent::Snapshot { batch, after_outage } => {
             if after_outage {
@@ -93,11 +109,12 @@ fn show(event: WatchEvent, progress: &mut Progress) -> Result<(), Error> {
             }
             progress.snapshot(&batch)?;
         }
+        WatchEvent::Earlier(batch) => return Ok(Seen::Earlier(batch)),
         WatchEvent::Lost { reason } => {
             progress.note(&format!("lost the controller, trying to come back: {reason}"));
         }
     }
-    Ok(())
+    Ok(Seen::Own)
 }
 
 /// A batch went well if every recording of it has a language.

@@ -18,11 +18,12 @@ use serde::Serialize;
 pub(crate) use self::{escape::escape, progress::Progress, rows::Row, units::duration};
 use self::{
     escape::to_json,
+    progress::Snapshot,
     table::{Medium, Tabulator},
 };
 use crate::{
     error::Error,
-    view::{Agent, Batch, Rejection},
+    view::{Agent, Batch, EarlierBatch, LidApplied, Rejection},
 };
 
 /// Narrower than this a terminal is not believed: tables would be one letter
@@ -81,6 +82,24 @@ impl Console {
     pub(crate) fn batch(self, batch: &Batch) -> io::Result<()> {
         self.document(batch)?;
         self.for_people(|medium| summary::batch(medium, batch))
+    }
+
+    /// Everything about one batch that an earlier service wrote.
+    pub(crate) fn earlier_batch(self, batch: &EarlierBatch) -> io::Result<()> {
+        self.document(batch)?;
+        self.for_people(|medium| summary::earlier_batch(medium, batch))
+    }
+
+    /// The same, as the snapshot of a watch.
+    pub(crate) fn earlier_snapshot(self, batch: &EarlierBatch) -> io::Result<()> {
+        self.document(&Snapshot { batch })?;
+        self.for_people(|medium| summary::earlier_batch(medium, batch))
+    }
+
+    /// What bringing calls in line came to.
+    pub(crate) fn lid_applied(self, applied: &LidApplied) -> io::Result<()> {
+        self.document(applied)?;
+        self.for_people(|medium| summary::lid_applied(medium, applied))
     }
 
     /// Everything about one agent.

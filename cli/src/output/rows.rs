@@ -7,7 +7,8 @@ use super::{
     units::{bytes, playing_time},
 };
 use crate::view::{
-    Agent, AgentLoad, Batch, Call, Failure, LanguageCount, Lid, Offender, Placement, Recording,
+    Agent, AgentLoad, AnyBatch, Batch, Call, EarlierBatch, Failure, LanguageCount, Lid, Offender, Placement,
+    Recording, SharedTables, StageStatus, UnmappedLanguage,
 };
 
 /// Something that is listed: a row for people, an object for programs.
@@ -23,7 +24,7 @@ pub(crate) trait Row: Serialize {
 /// What stands where nothing is known.
 pub(crate) const NOTHING: &str = "-";
 
-impl Row for Batch {
+impl Row for AnyBatch {
     const LISTING: &'static str = "batches";
     const COLUMNS: &'static [Column] = &[
         number("BATCH"),
@@ -38,19 +39,49 @@ impl Row for Batch {
     ];
 
     fn cells(&self) -> Vec<String> {
-        let counts = &self.counts;
-        vec![
-            self.batch_id.to_string(),
-            self.batch_date.clone(),
-            self.state.words().to_owned(),
-            counts.recordings.to_string(),
-            counts.stored.to_string(),
-            counts.identified.to_string(),
-            counts.failed().to_string(),
-            bytes(counts.bytes),
-            self.source.clone(),
-        ]
+        match self {
+            Self::Own(batch) => own_batch(batch),
+            Self::Earlier(batch) => earlier_batch(batch),
+        }
     }
+}
+
+fn own_batch(batch: &Batch) -> Vec<String> {
+    let counts = &batch.counts;
+    vec![
+        batch.batch_id.to_string(),
+        batch.batch_date.clone(),
+        batch.state.words().to_owned(),
+        counts.recordings.to_string(),
+        counts.stored.to_string(),
+        counts.identified.to_string(),
+        counts.failed().to_string(),
+        bytes(counts.bytes),
+        batch.source.clone(),
+    ]
+}
+
+/// Only what is known; a call stands for a recording on a host.
+fn earlier_batch(batch: &EarlierBatch) -> Vec<String> {
+    let count = |count: Option<u64>| count.map_or(NOTHING.to_owned(), |count| count.to_string());
+    let nothing = || NOTHING.to_owned();
+    vec![
+        batch.batch_id.to_string(),
+        or_nothing(batch.batch_date.as_ref()),
+        earlier_state(&batch.tables),
+        nothing(),
+        count(batch.tables.calls),
+        count(batch.tables.identified),
+        nothing(),
+        nothing(),
+        nothing(),
+    ]
+}
+
+/// `earlier service (Complete)`
+pub(super) fn earlier_state(tables: &SharedTables) -> String {
+    let whole = tables.whole();
+    whole.map_or("earlier service".to_owned(), |whole| format!("earlier service ({whole})"))
 }
 
 impl Row for Recording {
@@ -175,6 +206,18 @@ pub(super) fn language(count: &LanguageCount, identified: u64) -> Vec<String> {
         code => code,
     };
     vec![name.to_owned(), count.recordings.to_string(), super::units::share(count.recordings, identified)]
+}
+
+pub(super) const STAGES: &[Column] = &[words("STAGE"), words("STATUS")];
+
+pub(super) fn stage(stage: &StageStatus) -> Vec<String> {
+    vec![stage.stage.clone(), or_nothing(stage.status.as_ref())]
+}
+
+pub(super) const UNMAPPED: &[Column] = &[words("NOT A LANGUAGE"), number("NAMES")];
+
+pub(super) fn unmapped(word: &UnmappedLanguage) -> Vec<String> {
+    vec![word.language.clone(), word.names.to_string()]
 }
 
 pub(super) fn or_nothing(text: Option<&String>) -> String {

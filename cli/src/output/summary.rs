@@ -6,7 +6,7 @@ use super::{
     table::{Medium, pairs, table},
     units::bytes,
 };
-use crate::view::{Agent, Batch, Rejection};
+use crate::view::{Agent, Batch, EarlierBatch, LanguageCount, LidApplied, Rejection};
 
 /// A batch: what it is, where it stands, its languages, its newest failures.
 pub(super) fn batch(medium: Medium, batch: &Batch) -> String {
@@ -34,12 +34,53 @@ pub(super) fn batch(medium: Medium, batch: &Batch) -> String {
         rest.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.to_string())),
     );
     facts.extend(batch.waiting_for.clone().map(|reason| ("waiting", reason)));
-    join([pairs(medium, &facts), languages(medium, batch), failures(medium, batch)])
+    let languages = languages(medium, &batch.languages, counts.identified);
+    join([pairs(medium, &facts), languages, failures(medium, batch)])
 }
 
-fn languages(medium: Medium, batch: &Batch) -> String {
-    let rows = batch.languages.iter().map(|count| rows::language(count, batch.counts.identified));
-    table(medium, rows::LANGUAGES, rows)
+/// A batch that an earlier service wrote: what the shared tables say of it.
+pub(super) fn earlier_batch(medium: Medium, batch: &EarlierBatch) -> String {
+    let tables = &batch.tables;
+    let count = |count: Option<u64>| count.map(|count| count.to_string());
+    let facts = [
+        ("batch", Some(batch.batch_id.to_string())),
+        ("state", Some(rows::earlier_state(tables))),
+        ("date", batch.batch_date.clone()),
+        ("started", tables.start_time.clone()),
+        ("current", tables.current.then(|| "yes".to_owned())),
+        ("calls", count(tables.calls)),
+        ("identified", count(tables.identified)),
+        ("to be identified", count(tables.lid_pending.filter(|count| *count > 0))),
+        ("distributed", count(tables.distributed)),
+        ("remarks", tables.remarks.clone()),
+    ];
+    let facts: Vec<_> = facts.into_iter().filter_map(|(name, fact)| Some((name, fact?))).collect();
+    let stages = table(medium, rows::STAGES, tables.stages.iter().map(rows::stage));
+    let languages = languages(medium, &batch.languages, tables.identified.unwrap_or_default());
+    join([pairs(medium, &facts), stages, languages])
+}
+
+/// What bringing calls in line came to; what is odd only where it is there.
+pub(super) fn lid_applied(medium: Medium, applied: &LidApplied) -> String {
+    let mut facts = vec![
+        ("calls changed", applied.changed.to_string()),
+        ("calls in line already", applied.in_line.to_string()),
+    ];
+    let odd = [
+        ("recordings settled", applied.settled),
+        ("names without a call", applied.without_call),
+        ("names without a language", applied.without_language),
+        ("languages not known", applied.unmapped),
+    ];
+    facts.extend(
+        odd.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.to_string())),
+    );
+    let unmapped = table(medium, rows::UNMAPPED, applied.unmapped_languages.iter().map(rows::unmapped));
+    join([pairs(medium, &facts), unmapped])
+}
+
+fn languages(medium: Medium, languages: &[LanguageCount], identified: u64) -> String {
+    table(medium, rows::LANGUAGES, languages.iter().map(|count| rows::language(count, identified)))
 }
 
 fn failures(medium: Medium, batch: &Batch) -> String {

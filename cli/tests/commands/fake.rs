@@ -25,6 +25,7 @@ pub(crate) struct Script {
     pub(crate) recordings: Answer<pb::ListRecordingsRequest, pb::ListRecordingsResponse>,
     pub(crate) retry: Answer<pb::RetryRecordingsRequest, pb::RetryRecordingsResponse>,
     pub(crate) cancel: Answer<pb::CancelBatchRequest, pb::CancelBatchResponse>,
+    pub(crate) apply_lid: Answer<pb::ApplyLidResultsRequest, pb::ApplyLidResultsResponse>,
     pub(crate) calls: Answer<pb::ListCallsRequest, pb::ListCallsResponse>,
     pub(crate) agents: Answer<pb::ListAgentsRequest, pb::ListAgentsResponse>,
     pub(crate) agent: Answer<pb::GetAgentRequest, pb::Agent>,
@@ -40,6 +41,7 @@ impl Default for Script {
             recordings: unscripted(),
             retry: unscripted(),
             cancel: unscripted(),
+            apply_lid: unscripted(),
             calls: unscripted(),
             agents: unscripted(),
             agent: unscripted(),
@@ -141,6 +143,13 @@ impl BatchService for Scripted {
         request: Request<pb::CancelBatchRequest>,
     ) -> Result<Response<pb::CancelBatchResponse>, Status> {
         say(&self.0.cancel, request)
+    }
+
+    async fn apply_lid_results(
+        &self,
+        request: Request<pb::ApplyLidResultsRequest>,
+    ) -> Result<Response<pb::ApplyLidResultsResponse>, Status> {
+        say(&self.0.apply_lid, request)
     }
 }
 

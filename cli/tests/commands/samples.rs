@@ -32,6 +32,53 @@ pub(crate) fn under_way() -> pb::Batch {
             identified_per_second: 4.0,
         }),
         waiting_for: String::new(),
+        earlier: None,
+    }
+}
+
+/// Batch 3, which an earlier service wrote, as `GetBatch` tells it.
+pub(crate) fn earlier() -> pb::Batch {
+    let stage = |stage: &str, status: Option<&str>| pb::StageStatus {
+        stage: stage.to_owned(),
+        status: status.map(str::to_owned),
+    };
+    pb::Batch {
+        batch_id: 3,
+        batch_date: "02-03-2021".to_owned(),
+        state: pb::BatchState::Earlier.into(),
+        languages: vec![pb::LanguageCount { language: "hi".to_owned(), recordings: 9_000 }],
+        earlier: Some(pb::EarlierBatch {
+            current: false,
+            start_time: Some("2021-03-02 04:05:06".to_owned()),
+            stages: vec![
+                stage("batchStatus", Some("Complete")),
+                stage("lidStatus", Some("InProgress")),
+                stage("denoiseStatus", None),
+            ],
+            calls: Some(10_000),
+            identified: Some(9_000),
+            lid_pending: Some(1_000),
+            distributed: Some(10_002),
+            remarks: Some("night shift\u{7}".to_owned()),
+        }),
+        ..pb::Batch::default()
+    }
+}
+
+/// The same as `ListBatches` tells it.
+pub(crate) fn earlier_in_a_listing() -> pb::Batch {
+    let whole = earlier();
+    let tables = whole.earlier.expect("what the tables say");
+    pb::Batch {
+        languages: Vec::new(),
+        earlier: Some(pb::EarlierBatch {
+            identified: None,
+            lid_pending: None,
+            distributed: None,
+            remarks: None,
+            ..tables
+        }),
+        ..whole
     }
 }
 

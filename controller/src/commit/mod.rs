@@ -87,14 +87,17 @@ where
     F: Future<Output = Result<Vec<A>, LedgerError>>,
 {
     let mut pause = FIRST_PAUSE;
+    let mut waiting = None;
     loop {
-        match write(group.clone()).await {
+        match LedgerError::or_silence(write(group.clone())).await {
             Err(error) if error.is_transient() => {
+                waiting.get_or_insert_with(|| health.write_waits());
                 health.database_failed(&error);
                 tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             outcome => {
+                drop(waiting);
                 health.database_answered();
                 return outcome;
             }

@@ -29,6 +29,7 @@ const INBOX: usize = 4_096;
 enum Message {
     Event(Event),
     OpenBatch(Box<BatchRecord>),
+    BatchWaits(Box<BatchRecord>),
     Join(Hello, oneshot::Sender<Result<Session, JoinRefused>>),
     Left(AgentName, u64),
     Heartbeat(AgentName, u64, Heartbeat),
@@ -74,6 +75,11 @@ impl Dispatch {
     /// A batch has recordings to place.
     pub async fn open_batch(&self, batch: BatchRecord) {
         self.tell(Message::OpenBatch(Box::new(batch))).await;
+    }
+
+    /// The rows say that recordings of a batch wait to be placed.
+    pub async fn batch_waits(&self, batch: BatchRecord) {
+        self.tell(Message::BatchWaits(Box::new(batch))).await;
     }
 
     /// An agent wants a session. `None`: the controller is ending.

@@ -122,7 +122,8 @@ impl Dispatcher {
                 }
                 self.happened(event);
             }
-            Message::OpenBatch(batch) => self.open_batch(*batch),
+            Message::OpenBatch(batch) => self.open_batch(*batch, Event::BatchOpened),
+            Message::BatchWaits(batch) => self.open_batch(*batch, Event::BatchWaits),
             Message::Join(hello, reply) => {
                 // Whoever asked may have gone; the session then ends at once.
                 let agent = hello.name.clone();
@@ -155,9 +156,9 @@ impl Dispatcher {
         }
     }
 
-    fn open_batch(&mut self, batch: BatchRecord) {
+    fn open_batch(&mut self, batch: BatchRecord, event: fn(BatchId) -> Event) {
         self.batches.insert(batch.batch, (batch.source, batch.candidates));
-        self.happened(Event::BatchOpened(batch.batch));
+        self.happened(event(batch.batch));
     }
 
     fn join(&mut self, hello: Hello) -> Result<Session, JoinRefused> {
@@ -284,7 +285,7 @@ fn condition(heartbeat: &Heartbeat) -> Condition {
 }
 
 async fn load(ledger: Ledger, health: Health, batch: BatchId, after: i64, limit: i64) -> Beside {
-    match ledger.planned_recordings(batch, after, limit).await {
+    match LedgerError::or_silence(ledger.planned_recordings(batch, after, limit)).await {
         Ok(recordings) => Some(Event::Loaded { batch, after, recordings }),
         Err(error) => {
             note(&health, &error);
@@ -303,11 +304,13 @@ enum Chore {
 /// Does a chore, for as long as it takes while the database is away.
 async fn insist(chore: Chore, ledger: Ledger, health: Health, now: i64) -> Beside {
     loop {
-        let outcome = match &chore {
-            Chore::Fail(failure) => ledger.fail_placements(std::slice::from_ref(failure), now).await,
-            Chore::Forget(agent) => ledger.agent_left(agent, now).await,
+        let work = async {
+            match &chore {
+                Chore::Fail(failure) => ledger.fail_placements(std::slice::from_ref(failure), now).await,
+                Chore::Forget(agent) => ledger.agent_left(agent, now).await,
+            }
         };
-        let Err(error) = outcome else { return None };
+        let Err(error) = LedgerError::or_silence(work).await else { return None };
         note(&health, &error);
         if !error.is_transient() {
             return None;

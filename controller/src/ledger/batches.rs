@@ -3,9 +3,9 @@
 use cofi_proto::BatchId;
 
 use super::{
-    BatchRecord, Counts, FailedRecording, Highlights, Ledger, LedgerError, Lid, Placement,
+    AnyBatch, BatchRecord, Counts, FailedRecording, Highlights, Ledger, LedgerError, Lid, Placement,
     database::Transaction,
-    read_transaction,
+    earlier, read_transaction,
     sql::{Row, Statement},
     write_transaction,
 };
@@ -15,25 +15,45 @@ const NEWEST_FAILURES: i64 = 10;
 /// Most languages that are told of a batch.
 const TOP_LANGUAGES: i64 = 20;
 
-const BATCH_COLUMNS: &str = "SELECT b.batchId, s.batchDate, b.source, b.processId, b.categoryMappingId, \
-    b.audioEndpoint, b.candidates, b.createdAt, b.cancelled, b.recordings, b.bytes \
-    FROM cofiBatch b JOIN batchStatus s ON s.id = b.batchId WHERE b.planned = 1";
+/// Batches with what only Cofi's own have; those that are being planned are
+/// nobody's business yet.
+const BATCHES: &str = "SELECT s.id, s.batchDate, b.source, b.processId, b.categoryMappingId, b.audioEndpoint, \
+    b.candidates, b.createdAt, b.cancelled, b.recordings, b.bytes, b.planned, s.batchStartTime, s.currentBatch, \
+    s.batchStatus, s.dbInsertionStatus, s.lidStatus \
+    FROM batchStatus s LEFT JOIN cofiBatch b ON b.batchId = s.id WHERE (b.planned = 1 OR b.batchId IS NULL)";
 
 impl Ledger {
-    /// One batch.
+    /// One batch of Cofi's own.
     pub async fn batch(&self, batch: BatchId) -> Result<BatchRecord, LedgerError> {
         read_transaction!(self, |tx| { read_batch(tx, batch).await })
     }
 
-    /// Batches below `before`, newest first.
-    pub async fn batches(&self, before: i64, limit: i64) -> Result<Vec<BatchRecord>, LedgerError> {
+    /// One batch, whoever wrote it.
+    pub async fn any_batch(&self, batch: BatchId) -> Result<AnyBatch, LedgerError> {
         read_transaction!(self, |tx| {
-            let select = format!("{BATCH_COLUMNS} AND b.batchId < ? ORDER BY b.batchId DESC LIMIT ?");
+            let row = batch_row(tx, batch).await?;
+            Ok(if is_own(&row)? {
+                AnyBatch::Own(with_counts(tx, &row).await?)
+            } else {
+                AnyBatch::Earlier(earlier::show(tx, &row).await?)
+            })
+        })
+    }
+
+    /// Batches below `before`, whoever wrote them, newest first.
+    pub async fn batches(&self, before: i64, limit: i64) -> Result<Vec<AnyBatch>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let select = format!("{BATCHES} AND s.id < ? ORDER BY s.id DESC LIMIT ?");
             let rows = tx.rows(Statement::named("list_batches", &select).bind(before).bind(limit)).await?;
             let mut batches = Vec::with_capacity(rows.len());
             for row in rows {
-                batches.push(with_counts(tx, &row).await?);
+                batches.push(if is_own(&row)? {
+                    AnyBatch::Own(with_counts(tx, &row).await?)
+                } else {
+                    AnyBatch::Earlier(earlier::brief(&row)?)
+                });
             }
+            earlier::count_calls(tx, &mut batches).await?;
             Ok(batches)
         })
     }
@@ -57,6 +77,16 @@ impl Ledger {
     /// Cancels what is not placed yet: how many recordings that were.
     pub async fn cancel_batch(&self, batch: BatchId, now: i64) -> Result<u64, LedgerError> {
         write_transaction!(self, |tx| {
+            lock_batch(tx, batch).await?;
+            if was_done(tx, "cancelled", batch, now).await? {
+                let cancelled = "SELECT COUNT(*) FROM cofiRecording \
+                                 WHERE batchId = ? AND placement = 'cancelled' AND settledAt = ?";
+                return count_rows(
+                    tx,
+                    Statement::named("count_cancelled", cancelled).bind(batch.0).bind(now),
+                )
+                .await;
+            }
             let record = read_batch(tx, batch).await?;
             if !record.cancelled && record.counts.planned + record.counts.placement_failed == 0 {
                 return Err(LedgerError::NothingToCancel(batch));
@@ -65,23 +95,79 @@ impl Ledger {
             tx.guarded("flag_cancelled", Statement::named("flag_cancelled", flag).bind(batch.0), 1).await?;
             let cancel = "UPDATE cofiRecording SET placement = 'cancelled', settledAt = ? \
                           WHERE batchId = ? AND placement IN ('planned', 'failed')";
-            tx.execute(Statement::named("cancel_planned", cancel).bind(now).bind(batch.0)).await
+            let cancelled =
+                tx.execute(Statement::named("cancel_planned", cancel).bind(now).bind(batch.0)).await?;
+            note_done(tx, "cancelled", batch, now, &format!("{cancelled} recordings")).await?;
+            Ok(cancelled)
         })
     }
 }
 
-/// Looks whether a batch is there, without counting its recordings.
-pub(super) async fn must_be_published(tx: &mut Transaction, batch: BatchId) -> Result<(), LedgerError> {
-    let select = "SELECT batchId FROM cofiBatch WHERE batchId = ? AND planned = 1";
-    let row = tx.row(Statement::named("must_be_published", select).bind(batch.0)).await?;
-    row.map(|_| ()).ok_or(LedgerError::NoSuchBatch(batch))
+/// Waits for others that change the batch: perhaps this very call, whose
+/// COMMIT is not answered and not done.
+pub(super) async fn lock_batch(tx: &mut Transaction, batch: BatchId) -> Result<(), LedgerError> {
+    let select = "SELECT batchId FROM cofiBatch WHERE batchId = ?";
+    let select = Statement::named("lock_batch", select).bind(batch.0).push(tx.for_update());
+    tx.row(select).await.map(|_| ())
+}
+
+/// Whether something was done to a batch at this time: by the same call, whose
+/// COMMIT was not answered.
+pub(super) async fn was_done(
+    tx: &mut Transaction,
+    kind: &'static str,
+    batch: BatchId,
+    now: i64,
+) -> Result<bool, LedgerError> {
+    let select = "SELECT id FROM cofiEvent WHERE batchId = ? AND ordinal IS NULL AND kind = ? AND at = ?";
+    let select = Statement::named("was_done", select).bind(batch.0).bind(kind).bind(now);
+    Ok(tx.row(select).await?.is_some())
+}
+
+/// Notes what was done to a batch.
+pub(super) async fn note_done(
+    tx: &mut Transaction,
+    kind: &'static str,
+    batch: BatchId,
+    now: i64,
+    words: &str,
+) -> Result<(), LedgerError> {
+    let note = "INSERT INTO cofiEvent (at, kind, batchId, reason) VALUES (?, ?, ?, ?)";
+    let note = Statement::named("note_done", note).bind(now).bind(kind).bind(batch.0).bind(words);
+    tx.execute(note).await.map(|_| ())
+}
+
+/// The answer to a `SELECT COUNT(*)`.
+pub(super) async fn count_rows(tx: &mut Transaction, select: Statement) -> Result<u64, LedgerError> {
+    tx.row(select).await?.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Looks whether a batch is there and Cofi's own, without counting its
+/// recordings.
+pub(super) async fn must_be_own(tx: &mut Transaction, batch: BatchId) -> Result<(), LedgerError> {
+    let row = batch_row(tx, batch).await?;
+    if is_own(&row)? { Ok(()) } else { Err(LedgerError::EarlierBatch(batch)) }
+}
+
+/// Looks whether a batch is there, and whether it is Cofi's own.
+pub(super) async fn is_own_batch(tx: &mut Transaction, batch: BatchId) -> Result<bool, LedgerError> {
+    is_own(&batch_row(tx, batch).await?)
 }
 
 pub(super) async fn read_batch(tx: &mut Transaction, batch: BatchId) -> Result<BatchRecord, LedgerError> {
-    let select = format!("{BATCH_COLUMNS} AND b.batchId = ?");
+    let row = batch_row(tx, batch).await?;
+    if is_own(&row)? { with_counts(tx, &row).await } else { Err(LedgerError::EarlierBatch(batch)) }
+}
+
+async fn batch_row(tx: &mut Transaction, batch: BatchId) -> Result<Row, LedgerError> {
+    let select = format!("{BATCHES} AND s.id = ?");
     let row = tx.row(Statement::named("read_batch", &select).bind(batch.0)).await?;
-    let row = row.ok_or(LedgerError::NoSuchBatch(batch))?;
-    with_counts(tx, &row).await
+    row.ok_or(LedgerError::NoSuchBatch(batch))
+}
+
+/// Whether a row of [`BATCHES`] has anything from Cofi's own table.
+fn is_own(row: &Row) -> Result<bool, LedgerError> {
+    Ok(row.opt_int(11)?.is_some())
 }
 
 async fn with_counts(tx: &mut Transaction, row: &Row) -> Result<BatchRecord, LedgerError> {
@@ -125,7 +211,10 @@ async fn count(tx: &mut Transaction, batch: BatchId, mut counts: Counts) -> Resu
     Ok(counts)
 }
 
-async fn languages(tx: &mut Transaction, batch: BatchId) -> Result<Vec<(String, u64)>, LedgerError> {
+pub(super) async fn languages(
+    tx: &mut Transaction,
+    batch: BatchId,
+) -> Result<Vec<(String, u64)>, LedgerError> {
     let select = "SELECT lang, COUNT(*) FROM `call` WHERE batchId = ? AND lang <> 'unknown' \
                   GROUP BY lang ORDER BY COUNT(*) DESC, lang LIMIT ?";
     let rows = tx.rows(Statement::named("languages", select).bind(batch.0).bind(TOP_LANGUAGES)).await?;

@@ -26,7 +26,8 @@ impl Ledger {
             }
             select = match filter.identified {
                 Some(true) => select.push(" AND lang <> 'unknown'"),
-                Some(false) => select.push(" AND lang = 'unknown'"),
+                // NULL is how an earlier service may have said it.
+                Some(false) => select.push(" AND (lang = 'unknown' OR lang IS NULL)"),
                 None => select,
             };
             let rows = tx.rows(select.push(" ORDER BY id LIMIT ?").bind(limit)).await?;
@@ -43,7 +44,7 @@ fn call(row: &Row) -> Result<CallRecord, LedgerError> {
         audio_url: row.opt_text(2)?.unwrap_or_default(),
         ip: row.opt_text(3)?.unwrap_or_default(),
         status: row.opt_text(4)?.unwrap_or_default(),
-        lang: row.opt_text(5)?.unwrap_or_default(),
+        lang: row.opt_text(5)?.unwrap_or_else(|| "unknown".to_owned()),
         language: row.opt_int(6)?,
         duration_seconds: row.opt_real(7)?.unwrap_or_default(),
     })

@@ -1,8 +1,14 @@
 //! What can go wrong with the ledger.
 
+use std::time::Duration;
+
 use cofi_proto::{AgentName, BatchId};
 
 use super::Finding;
+
+/// Longer than a small piece of work takes, waiting for locks of others
+/// included, and short enough for work to go on within half a minute.
+const SILENCE: Duration = Duration::from_secs(25);
 
 /// Why the ledger did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +16,9 @@ pub enum LedgerError {
     /// There is no such batch.
     #[error("there is no batch {0}")]
     NoSuchBatch(BatchId),
+    /// The batch is in the shared tables alone.
+    #[error("batch {0} was written by an earlier service, and Cofi has no manifest of it")]
+    EarlierBatch(BatchId),
     /// No agent of that name was ever seen.
     #[error("there is no agent {0}")]
     NoSuchAgent(AgentName),
@@ -51,6 +60,9 @@ pub enum LedgerError {
     /// The database cannot be used at the moment.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// The connection broke at COMMIT, and until now nobody could look.
+    #[error("the database went away at COMMIT: whether the change was made is not known, ask again")]
+    OutcomeUnknown(#[source] sqlx::Error),
     /// A statement failed.
     #[error("the database refused a statement")]
     Database(#[source] sqlx::Error),
@@ -167,9 +179,22 @@ impl LedgerError {
         self
     }
 
+    /// The same, of a COMMIT: where the answer did not come, the change may have
+    /// been made.
+    pub(super) fn at_commit(self) -> Self {
+        if let Self::Unavailable(error) = self { Self::OutcomeUnknown(error) } else { self }
+    }
+
+    /// Does a small piece of work, and gives it up if the database is silent for
+    /// too long: a connection may be lost without a word.
+    pub async fn or_silence<T>(work: impl Future<Output = Result<T, Self>>) -> Result<T, Self> {
+        let silence = |_| Self::Unavailable(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+        tokio::time::timeout(SILENCE, work).await.map_err(silence).flatten()
+    }
+
     /// Whether the same call may succeed later without anybody changing it.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Unavailable(_))
+        matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::OutcomeUnknown(_))
     }
 }

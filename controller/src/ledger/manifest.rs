@@ -1,12 +1,12 @@
 //! Planning: the manifest is written in chunks and made visible by one last
 //! flip; until then the batch does not exist for anybody.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use cofi_proto::{BatchId, Digest};
 
 use super::{
-    Begun, Ledger, LedgerError, ManifestEntry, NameColumn, NameColumns, NewBatch,
+    Begun, Ledger, LedgerError, ManifestEntry, NameColumn, NameColumns, NewBatch, batches,
     database::Transaction,
     read_transaction,
     sql::{Statement, chunks},
@@ -43,9 +43,7 @@ impl Ledger {
     /// request made before.
     pub async fn begin_batch(&self, new: &NewBatch) -> Result<Begun, LedgerError> {
         write_transaction!(self, |tx| {
-            if let Some(key) = &new.idempotency_key
-                && let Some(begun) = find_by_key(tx, key, new.request_hash).await?
-            {
+            if let Some(begun) = find_by_key(tx, &new.idempotency_key, new.request_hash).await? {
                 return Ok(begun);
             }
             must_exist(tx, "process", new.process).await?;
@@ -68,7 +66,7 @@ impl Ledger {
                 .bind(new.category_mapping)
                 .bind(new.audio_endpoint.as_str())
                 .bind(new.candidates.join(","))
-                .bind(new.idempotency_key.as_deref())
+                .bind(new.idempotency_key.as_str())
                 .bind(&new.request_hash.as_bytes()[..])
                 .bind(new.now);
             // Another request with the same key may have come first, where
@@ -79,7 +77,7 @@ impl Ledger {
     }
 
     /// Adds entries to the manifest of a batch that nobody sees yet. Gives the
-    /// ordinals of those that were left out, because an entry with an equal
+    /// ordinals of those that were left out, because another entry with an equal
     /// name is there already.
     pub async fn add_to_manifest(
         &self,
@@ -89,21 +87,29 @@ impl Ledger {
         write_transaction!(self, |tx| {
             let mut equal = Vec::new();
             for chunk in chunks(entries) {
-                let select = "SELECT nameKey FROM cofiRecording WHERE batchId = ? AND nameKey IN ";
+                let select = "SELECT nameKey, ordinal FROM cofiRecording WHERE batchId = ? AND nameKey IN ";
                 let select = Statement::named("taken_names", select).bind(batch.0);
                 let rows = tx.rows(select.list(chunk.iter().map(|entry| entry.name_key.as_str()))).await?;
-                let mut taken: HashSet<String> =
-                    rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>()?;
+                let mut taken: HashMap<String, i64> = rows
+                    .iter()
+                    .map(|row| Ok((row.text(0)?, row.int(1)?)))
+                    .collect::<Result<_, LedgerError>>()?;
                 let mut fresh = Vec::with_capacity(chunk.len());
                 for entry in chunk {
-                    if taken.insert(entry.name_key.clone()) {
-                        fresh.push(entry);
-                    } else {
-                        equal.push(entry.ordinal);
+                    match taken.entry(entry.name_key.clone()) {
+                        Entry::Vacant(vacant) => {
+                            vacant.insert(entry.ordinal);
+                            fresh.push(entry);
+                        }
+                        // The same entry, if this was done before.
+                        Entry::Occupied(taken) if *taken.get() == entry.ordinal => {}
+                        Entry::Occupied(_) => equal.push(entry.ordinal),
                     }
                 }
                 for fresh in chunks(&fresh) {
-                    tx.execute(insert_entries(batch, fresh)).await?;
+                    // Written by this call before, and not committed yet when it
+                    // looked: then it is found when it runs again.
+                    tx.execute(insert_entries(batch, fresh)).await.map_err(LedgerError::contended_key)?;
                 }
             }
             Ok(equal)
@@ -142,7 +148,8 @@ impl Ledger {
         })
     }
 
-    /// Makes a planned batch visible and current.
+    /// Makes a planned batch visible and current; one that is so already is left
+    /// as it is.
     pub async fn publish_batch(&self, batch: BatchId) -> Result<(), LedgerError> {
         write_transaction!(self, |tx| {
             let flip = "UPDATE cofiBatch SET planned = 1, \
@@ -150,7 +157,9 @@ impl Ledger {
                         bytes = (SELECT COALESCE(SUM(size), 0) FROM cofiRecording WHERE batchId = ?) \
                         WHERE batchId = ? AND planned = 0";
             let flip = Statement::named("publish_batch", flip).bind(batch.0).bind(batch.0).bind(batch.0);
-            tx.guarded("publish_batch", flip, 1).await?;
+            if tx.execute(flip).await? == 0 {
+                return batches::must_be_own(tx, batch).await;
+            }
             let others = "UPDATE batchStatus SET currentBatch = 0 WHERE currentBatch <> 0 AND id <> ?";
             tx.execute(Statement::named("end_current", others).bind(batch.0)).await?;
             let start = "UPDATE batchStatus SET currentBatch = 1, batchStatus = 'InProgress', \
@@ -165,14 +174,13 @@ impl Ledger {
         write_transaction!(self, |tx| { discard(tx, batch.0).await })
     }
 
-    /// Removes what a controller left behind that died while planning.
-    pub async fn discard_unpublished(&self) -> Result<(), LedgerError> {
-        write_transaction!(self, |tx| {
-            let unfinished = "SELECT batchId FROM cofiBatch WHERE planned = 0";
-            for row in tx.rows(Statement::named("unpublished", unfinished)).await? {
-                discard(tx, row.int(0)?).await?;
-            }
-            Ok(())
+    /// Batches that were begun and not published, with the keys of their
+    /// requests.
+    pub async fn unpublished_batches(&self) -> Result<Vec<(BatchId, String)>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let unpublished = "SELECT batchId, idempotencyKey FROM cofiBatch WHERE planned = 0";
+            let rows = tx.rows(Statement::named("unpublished_batches", unpublished)).await?;
+            rows.iter().map(|row| Ok((BatchId(row.int(0)?), row.opt_text(1)?.unwrap_or_default()))).collect()
         })
     }
 }
@@ -190,7 +198,7 @@ async fn find_by_key(
     if row.opt_blob(1)? != Some(&request_hash.as_bytes()[..]) {
         return Err(LedgerError::KeyTaken(key.to_owned(), batch));
     }
-    Ok(Some(if row.flag(2)? { Begun::Existing(batch) } else { Begun::BeingPlanned(batch) }))
+    Ok(Some(if row.flag(2)? { Begun::Existing(batch) } else { Begun::Unpublished(batch) }))
 }
 
 async fn must_exist(tx: &mut Transaction, table: &'static str, id: i64) -> Result<(), LedgerError> {

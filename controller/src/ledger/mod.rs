@@ -2,18 +2,26 @@
 //! Cofi's own beside them. All SQL of the controller is in this folder.
 //!
 //! Each public method is one transaction, and each group of acknowledgements
-//! or results is one; a transaction that meets contention is run again whole.
+//! or results is one; what brings a whole batch in line is one for each page of
+//! it. A transaction that meets contention is run again whole,
+//! and so is one whose COMMIT was not answered: what it finds the second time
+//! decides.
 
 mod agents;
+mod apply_lid;
 mod batches;
+mod call_languages;
 mod calls;
 mod database;
+mod earlier;
 mod error;
+mod lid_status;
 mod manifest;
 mod meta;
 mod placed;
 mod recordings;
 mod records;
+mod restored;
 mod results;
 mod schema;
 mod settle;
@@ -27,6 +35,8 @@ pub use database::{Claim, DatabaseUrl};
 pub use error::LedgerError;
 pub use records::*;
 pub use schema::{Finding, Mend, MigrationPlan, Step, migrate, plan_migration};
+
+use crate::chain::error_chain;
 
 /// Times a transaction is run when others hold the database.
 const ATTEMPTS: u32 = 8;
@@ -67,32 +77,41 @@ impl Ledger {
 struct Retry {
     left: u32,
     pause: Duration,
+    /// A COMMIT was sent whose answer did not come.
+    unknown: bool,
 }
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { left: ATTEMPTS - 1, pause: FIRST_PAUSE }
+        Self { left: ATTEMPTS - 1, pause: FIRST_PAUSE, unknown: false }
     }
 }
 
 impl Retry {
     /// The outcome, if it is final; otherwise waits a while.
     async fn settle<T>(&mut self, outcome: Result<T, LedgerError>) -> Option<Result<T, LedgerError>> {
-        match outcome {
-            Err(LedgerError::Busy(error)) if self.left > 0 => {
-                tracing::debug!(%error, "database busy, transaction will run again");
-                tokio::time::sleep(self.pause.mul_f64(rand::random_range(0.5..1.0))).await;
-                self.left -= 1;
-                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                None
-            }
-            outcome => Some(outcome),
+        let error = match outcome {
+            Err(error @ (LedgerError::Busy(_) | LedgerError::OutcomeUnknown(_))) => error,
+            // Whether the COMMIT before was done is still to be read.
+            Err(LedgerError::Unavailable(error)) if self.unknown => LedgerError::OutcomeUnknown(error),
+            outcome => return Some(outcome),
+        };
+        self.unknown |= matches!(error, LedgerError::OutcomeUnknown(_));
+        if self.left == 0 {
+            return Some(Err(error));
         }
+        tracing::debug!(error = error_chain(&error), "transaction will run again");
+        tokio::time::sleep(self.pause.mul_f64(rand::random_range(0.5..1.0))).await;
+        self.left -= 1;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        None
     }
 }
 
 /// Runs a body in a transaction that writes, again and whole if others hold
-/// the database. The body must not do anything but talk to the transaction.
+/// the database, or if it broke off at COMMIT: then the body reads whether its
+/// own change is there. It must not do anything but talk to the transaction,
+/// and must give the same answer when it finds that it was done already.
 ///
 /// A macro, since a generic function over async closures cannot promise that
 /// its future may move between threads.
@@ -104,9 +123,13 @@ macro_rules! write_transaction {
                 let mut transaction = $ledger.database.begin_writing().await?;
                 let $tx = &mut transaction;
                 let outcome: Result<_, $crate::ledger::LedgerError> = async { $body }.await;
-                let outcome = outcome?;
-                transaction.commit().await?;
-                Ok(outcome)
+                match outcome {
+                    Ok(outcome) => transaction.commit().await.map(|()| outcome),
+                    Err(error) => {
+                        transaction.roll_back().await;
+                        Err(error)
+                    }
+                }
             };
             if let Some(outcome) = retry.settle(attempt.await).await {
                 break outcome;
@@ -121,9 +144,8 @@ macro_rules! read_transaction {
         let mut transaction = $ledger.database.begin_reading().await?;
         let $tx = &mut transaction;
         let outcome: Result<_, $crate::ledger::LedgerError> = async { $body }.await;
-        let outcome = outcome?;
-        transaction.commit().await?;
-        Ok(outcome)
+        transaction.roll_back().await;
+        outcome
     }};
 }
 

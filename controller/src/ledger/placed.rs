@@ -9,6 +9,7 @@ use cofi_proto::BatchId;
 use super::{
     LedgerError,
     database::Transaction,
+    restored::{NeededCall, restore_calls},
     sql::{Statement, case_chunks, chunks},
 };
 use crate::{delivery::StoredRecording, name::name_key};
@@ -30,6 +31,24 @@ impl<'a> Placed<'a> {
     fn address(&self) -> &str {
         &self.stored.host().address
     }
+
+    fn row(&self) -> SharedRow<'_> {
+        SharedRow { audio_name: &self.audio_name, key: &self.key, address: self.address() }
+    }
+
+    fn needed_call(&self, call: i64) -> NeededCall<'_> {
+        NeededCall { ordinal: self.stored.recording().ordinal, call, audio_name: &self.audio_name }
+    }
+}
+
+/// What a recording's rows in the shared tables are found by, and the host
+/// that holds its file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SharedRow<'a> {
+    pub(super) audio_name: &'a str,
+    /// [`name_key`] of the name.
+    pub(super) key: &'a str,
+    pub(super) address: &'a str,
 }
 
 /// What the rows of a batch's recordings have in common.
@@ -66,40 +85,68 @@ pub(super) async fn write_rows(
     batch: BatchId,
     common: &Common,
     chunk: &[Placed<'_>],
+    now: i64,
 ) -> Result<Vec<i64>, LedgerError> {
-    let before: Vec<i64> = chunk.iter().filter_map(|placed| placed.call).collect();
+    let rows: Vec<SharedRow<'_>> = chunk.iter().map(Placed::row).collect();
+    let before: Vec<(i64, &Placed<'_>)> =
+        chunk.iter().filter_map(|placed| Some((placed.call?, placed))).collect();
     let calls = if before.len() == chunk.len() {
-        for chunk in case_chunks(chunk) {
-            move_calls(tx, chunk).await?;
+        let mut calls = Vec::with_capacity(before.len());
+        for chunk in case_chunks(&before) {
+            calls.extend(move_calls(tx, batch, chunk, now).await?);
         }
-        before
+        calls
     } else {
-        write_calls(tx, batch, common, chunk).await?
+        write_calls(tx, batch, common, &rows).await?
     };
-    distribute(tx, batch, chunk).await?;
+    distribute(tx, batch, &rows).await?;
     Ok(calls)
 }
 
-/// Recordings that had rows already are on another host now.
-async fn move_calls(tx: &mut Transaction, chunk: &[Placed<'_>]) -> Result<(), LedgerError> {
-    let calls = chunk.iter().filter_map(|placed| Some((placed.call?, placed.address())));
-    let update = Statement::named("move_calls", "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, ip = ")
-        .case("id", calls)
-        .push(" WHERE id IN ")
-        .list(chunk.iter().filter_map(|placed| placed.call));
-    tx.guarded("move_calls", update, chunk.len()).await
+/// Recordings that had rows already are on another host now: the ids of their
+/// calls, of which another service may have deleted some.
+async fn move_calls(
+    tx: &mut Transaction,
+    batch: BatchId,
+    chunk: &[(i64, &Placed<'_>)],
+    now: i64,
+) -> Result<Vec<i64>, LedgerError> {
+    let mut calls: Vec<i64> = chunk.iter().map(|(call, _)| *call).collect();
+    let found = tx.execute(new_hosts(batch, chunk, &calls)).await?;
+    if u64::try_from(chunk.len()).is_ok_and(|wanted| wanted == found) {
+        return Ok(calls);
+    }
+    let needed: Vec<NeededCall<'_>> = chunk.iter().map(|(call, placed)| placed.needed_call(*call)).collect();
+    let restored = restore_calls(tx, batch, &needed, now).await?;
+    for (needed, call) in needed.iter().zip(&mut calls) {
+        *call = restored.get(&needed.ordinal).copied().unwrap_or(*call);
+    }
+    tx.guarded("move_calls", new_hosts(batch, chunk, &calls), chunk.len()).await?;
+    Ok(calls)
 }
 
-async fn write_calls(
+fn new_hosts(batch: BatchId, chunk: &[(i64, &Placed<'_>)], calls: &[i64]) -> Statement {
+    let arms = chunk.iter().zip(calls).map(|((_, placed), call)| (*call, placed.address()));
+    Statement::named("move_calls", "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, ip = ")
+        .case("id", arms)
+        .push(" WHERE batchId = ? AND id IN ")
+        .bind(batch.0)
+        .list(calls.iter().copied())
+}
+
+/// The calls of these recordings, by name: those that are there, of an earlier
+/// service, and new ones.
+pub(super) async fn write_calls(
     tx: &mut Transaction,
     batch: BatchId,
     common: &Common,
-    chunk: &[Placed<'_>],
+    chunk: &[SharedRow<'_>],
 ) -> Result<Vec<i64>, LedgerError> {
     // An earlier service may have written the batch's calls: those are taken
     // over, never doubled.
     let mut calls = calls_by_key(tx, batch, chunk).await?;
-    let missing: Vec<&Placed<'_>> = chunk.iter().filter(|placed| !calls.contains_key(&placed.key)).collect();
+    let missing: Vec<&SharedRow<'_>> =
+        chunk.iter().filter(|placed| !calls.contains_key(placed.key)).collect();
     for missing in chunks(&missing) {
         tx.execute(insert_calls(batch, common, missing)).await?;
     }
@@ -107,8 +154,8 @@ async fn write_calls(
     if !missing.is_empty() {
         calls = calls_by_key(tx, batch, chunk).await?;
     }
-    let call = |placed: &Placed<'_>| {
-        calls.get(&placed.key).copied().ok_or_else(|| LedgerError::Corrupt {
+    let call = |placed: &SharedRow<'_>| {
+        calls.get(placed.key).copied().ok_or_else(|| LedgerError::Corrupt {
             column: "call.audioName".to_owned(),
             value: format!("no row for {:?}", placed.audio_name),
         })
@@ -119,15 +166,15 @@ async fn write_calls(
 async fn calls_by_key(
     tx: &mut Transaction,
     batch: BatchId,
-    chunk: &[Placed<'_>],
+    chunk: &[SharedRow<'_>],
 ) -> Result<HashMap<String, i64>, LedgerError> {
     let select = "SELECT audioName, id FROM `call` WHERE batchId = ? AND audioName IN ";
     let select = Statement::named("calls_by_name", select).bind(batch.0);
-    let rows = tx.rows(select.list(chunk.iter().map(|placed| placed.audio_name.as_str()))).await?;
+    let rows = tx.rows(select.list(chunk.iter().map(|placed| placed.audio_name))).await?;
     rows.iter().map(|row| Ok((name_key(&row.text(0)?), row.int(1)?))).collect()
 }
 
-fn insert_calls(batch: BatchId, common: &Common, missing: &[&Placed<'_>]) -> Statement {
+fn insert_calls(batch: BatchId, common: &Common, missing: &[&SharedRow<'_>]) -> Statement {
     let columns = "INSERT INTO `call` (processId, auditFormId, categoryMappingId, userId, audioUrl, audioName, \
                    audioDuration, lang, `type`, status, batchId, ip) VALUES ";
     let mut insert = Statement::named("insert_calls", columns);
@@ -138,10 +185,10 @@ fn insert_calls(batch: BatchId, common: &Common, missing: &[&Placed<'_>]) -> Sta
             .bind(common.process)
             .bind(common.audit_form)
             .bind(common.category_mapping)
-            .bind(common.audio_url(&placed.audio_name))
-            .bind(placed.audio_name.as_str())
+            .bind(common.audio_url(placed.audio_name))
+            .bind(placed.audio_name)
             .bind(batch.0)
-            .bind(placed.address());
+            .bind(placed.address);
     }
     insert
 }
@@ -151,17 +198,17 @@ fn insert_calls(batch: BatchId, common: &Common, missing: &[&Placed<'_>]) -> Sta
 async fn take_over(
     tx: &mut Transaction,
     common: &Common,
-    chunk: &[Placed<'_>],
+    chunk: &[SharedRow<'_>],
     calls: &HashMap<String, i64>,
 ) -> Result<(), LedgerError> {
-    let taken: Vec<(i64, &Placed<'_>)> =
-        chunk.iter().filter_map(|placed| Some((*calls.get(&placed.key)?, placed))).collect();
+    let taken: Vec<(i64, &SharedRow<'_>)> =
+        chunk.iter().filter_map(|placed| Some((*calls.get(placed.key)?, placed))).collect();
     for taken in case_chunks(&taken) {
         let text = "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, lang = COALESCE(lang, 'unknown'), ip = ";
         let update = Statement::named("take_over_calls", text)
-            .case("id", taken.iter().map(|(id, placed)| (*id, placed.address())))
+            .case("id", taken.iter().map(|(id, placed)| (*id, placed.address)))
             .push(", audioUrl = ")
-            .case("id", taken.iter().map(|(id, placed)| (*id, common.audio_url(&placed.audio_name))))
+            .case("id", taken.iter().map(|(id, placed)| (*id, common.audio_url(placed.audio_name))))
             .push(" WHERE id IN ")
             .list(taken.iter().map(|(id, _)| *id));
         tx.guarded("take_over_calls", update, taken.len()).await?;
@@ -171,20 +218,24 @@ async fn take_over(
 
 /// One row of `fileDistribution` for each recording, with the host that holds
 /// it now.
-async fn distribute(tx: &mut Transaction, batch: BatchId, chunk: &[Placed<'_>]) -> Result<(), LedgerError> {
+pub(super) async fn distribute(
+    tx: &mut Transaction,
+    batch: BatchId,
+    chunk: &[SharedRow<'_>],
+) -> Result<(), LedgerError> {
     let select = "SELECT `file` FROM fileDistribution WHERE batchId = ? AND `file` IN ";
     let select = Statement::named("file_distribution_rows", select).bind(batch.0);
-    let rows = tx.rows(select.list(chunk.iter().map(|placed| placed.audio_name.as_str()))).await?;
+    let rows = tx.rows(select.list(chunk.iter().map(|placed| placed.audio_name))).await?;
     let existing: HashSet<String> =
         rows.iter().map(|row| Ok(name_key(&row.text(0)?))).collect::<Result<_, LedgerError>>()?;
-    let (moved, missing): (Vec<&Placed<'_>>, Vec<&Placed<'_>>) =
-        chunk.iter().partition(|placed| existing.contains(&placed.key));
+    let (moved, missing): (Vec<&SharedRow<'_>>, Vec<&SharedRow<'_>>) =
+        chunk.iter().partition(|placed| existing.contains(placed.key));
     for moved in case_chunks(&moved) {
         let update = Statement::named("move_file_distribution", "UPDATE fileDistribution SET ip = ")
-            .case("`file`", moved.iter().map(|placed| (placed.audio_name.as_str(), placed.address())))
+            .case("`file`", moved.iter().map(|placed| (placed.audio_name, placed.address)))
             .push(" WHERE batchId = ? AND `file` IN ")
             .bind(batch.0)
-            .list(moved.iter().map(|placed| placed.audio_name.as_str()));
+            .list(moved.iter().map(|placed| placed.audio_name));
         tx.execute(update).await?;
     }
     for missing in chunks(&missing) {
@@ -193,14 +244,14 @@ async fn distribute(tx: &mut Transaction, batch: BatchId, chunk: &[Placed<'_>]) 
     Ok(())
 }
 
-fn insert_distribution(batch: BatchId, missing: &[&Placed<'_>]) -> Statement {
+fn insert_distribution(batch: BatchId, missing: &[&SharedRow<'_>]) -> Statement {
     let columns = "INSERT INTO fileDistribution (`file`, ip, batchId) VALUES ";
     let mut insert = Statement::named("insert_file_distribution", columns);
     for (index, placed) in missing.iter().enumerate() {
         insert = insert
             .push(if index == 0 { "(?, ?, ?)" } else { ", (?, ?, ?)" })
-            .bind(placed.audio_name.as_str())
-            .bind(placed.address())
+            .bind(placed.audio_name)
+            .bind(placed.address)
             .bind(batch.0);
     }
     insert

@@ -37,7 +37,7 @@ impl Ledger {
         limit: i64,
     ) -> Result<Vec<RecordingRecord>, LedgerError> {
         read_transaction!(self, |tx| {
-            batches::must_be_published(tx, batch).await?;
+            batches::must_be_own(tx, batch).await?;
             let select = format!(
                 "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.placement, r.lid, r.agent, r.callId, \
                  r.digest, r.attempts, r.code, r.reason, c.lang, c.audioDuration FROM cofiRecording r \
@@ -166,34 +166,70 @@ impl Ledger {
         })
     }
 
-    /// Sets failed recordings of a batch going again: all, or those named.
+    /// Sets failed recordings of a batch going again: all, or those named. Two
+    /// calls have two times; the same one again is answered alike.
     pub async fn retry(&self, batch: BatchId, ordinals: &[i64], now: i64) -> Result<Retried, LedgerError> {
         write_transaction!(self, |tx| {
+            batches::lock_batch(tx, batch).await?;
+            if batches::was_done(tx, "retried", batch, now).await? {
+                return retried_at(tx, batch, now).await;
+            }
             let record = batches::read_batch(tx, batch).await?;
             if record.cancelled && record.counts.lid_failed == 0 {
                 return Err(LedgerError::BatchCancelled(batch));
             }
             let mut retried = Retried::default();
             if ordinals.is_empty() {
-                retry_some(tx, batch, None, &mut retried).await?;
+                retry_some(tx, batch, None, now, &mut retried).await?;
             }
             for chunk in chunks(ordinals) {
-                retry_some(tx, batch, Some(chunk), &mut retried).await?;
+                retry_some(tx, batch, Some(chunk), now, &mut retried).await?;
             }
-            if retried.placements > 0 || !retried.identifications.is_empty() {
+            if retried != Retried::default() {
                 let wake = "UPDATE cofiBatch SET resting = 0 WHERE batchId = ?";
                 tx.execute(Statement::named("wake_batch", wake).bind(batch.0)).await?;
-                let note = "INSERT INTO cofiEvent (at, kind, batchId, reason) VALUES (?, 'retried', ?, ?)";
-                let words = format!(
-                    "{} placements, {} identifications",
-                    retried.placements,
-                    retried.identifications.len()
-                );
-                tx.execute(Statement::named("note_retry", note).bind(now).bind(batch.0).bind(words)).await?;
+                let Retried { placements, identifications } = retried;
+                let words = format!("{placements} placements, {identifications} identifications");
+                batches::note_done(tx, "retried", batch, now, &words).await?;
             }
             Ok(retried)
         })
     }
+
+    /// Recordings after ordinal `after` that a retry at `now` opened a round of
+    /// identification for, in order, and who holds them.
+    pub async fn retried_lids(
+        &self,
+        batch: BatchId,
+        now: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<PendingLid>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let select = "SELECT r.agent, r.batchId, r.ordinal, r.lidRound, b.candidates FROM cofiRecording r \
+                          JOIN cofiBatch b ON b.batchId = r.batchId WHERE r.batchId = ? AND r.ordinal > ? \
+                          AND r.placement = 'stored' AND r.lid = 'none' AND r.settledAt = ? \
+                          ORDER BY r.ordinal LIMIT ?";
+            let select =
+                Statement::named("retried_lids", select).bind(batch.0).bind(after).bind(now).bind(limit);
+            tx.rows(select).await?.iter().map(pending).collect()
+        })
+    }
+}
+
+/// What a retry did that was committed before.
+async fn retried_at(tx: &mut Transaction, batch: BatchId, now: i64) -> Result<Retried, LedgerError> {
+    let count = |name, state: &str| {
+        let select =
+            format!("SELECT COUNT(*) FROM cofiRecording WHERE batchId = ? AND settledAt = ? AND {state}");
+        Statement::named(name, &select).bind(batch.0).bind(now)
+    };
+    let placements = count("count_retried_placements", "placement = 'planned'");
+    let identifications = count("count_retried_lids", "placement = 'stored' AND lid = 'none'");
+    Ok(Retried {
+        placements: batches::count_rows(tx, placements).await?,
+        identifications: batches::count_rows(tx, identifications).await?,
+    })
 }
 
 /// Appends the ordinals that a retry is restricted to.
@@ -208,25 +244,18 @@ async fn retry_some(
     tx: &mut Transaction,
     batch: BatchId,
     ordinals: Option<&[i64]>,
+    now: i64,
     retried: &mut Retried,
 ) -> Result<(), LedgerError> {
-    let place = "UPDATE cofiRecording SET placement = 'planned', attempts = 0, code = NULL, reason = NULL \
-                 WHERE batchId = ? AND placement = 'failed'";
-    retried.placements +=
-        tx.execute(among(Statement::named("retry_placements", place).bind(batch.0), ordinals)).await?;
-
-    let select = "SELECT agent, r.batchId, ordinal, lidRound + 1, b.candidates FROM cofiRecording r \
-                  JOIN cofiBatch b ON b.batchId = r.batchId \
-                  WHERE r.batchId = ? AND placement = 'stored' AND lid = 'failed'";
-    let select = among(Statement::named("failed_lids", select).bind(batch.0), ordinals).push(tx.for_update());
-    let rows = tx.rows(select).await?;
-    for row in &rows {
-        retried.identifications.push(pending(row)?);
-    }
+    let place = "UPDATE cofiRecording SET placement = 'planned', attempts = 0, code = NULL, reason = NULL, \
+                 settledAt = ? WHERE batchId = ? AND placement = 'failed'";
+    let place = Statement::named("retry_placements", place).bind(now).bind(batch.0);
+    retried.placements += tx.execute(among(place, ordinals)).await?;
     let identify = "UPDATE cofiRecording SET lid = 'none', lidRound = lidRound + 1, attempts = 0, code = NULL, \
-                    reason = NULL WHERE batchId = ? AND placement = 'stored' AND lid = 'failed'";
-    let identify = among(Statement::named("retry_lids", identify).bind(batch.0), ordinals);
-    tx.guarded("retry_lids", identify, rows.len()).await
+                    reason = NULL, settledAt = ? WHERE batchId = ? AND placement = 'stored' AND lid = 'failed'";
+    let identify = Statement::named("retry_lids", identify).bind(now).bind(batch.0);
+    retried.identifications += tx.execute(among(identify, ordinals)).await?;
+    Ok(())
 }
 
 fn round(row: &Row, column: usize) -> Result<i32, LedgerError> {

@@ -13,8 +13,10 @@ use cofi_proto::{
 
 use super::{
     Applied, Ledger, LedgerError, Lid, Placement, ReportedResult,
+    call_languages::{CallLanguage, LanguageIds, write_languages},
     database::Transaction,
-    sql::{Statement, Value, case_chunks, chunks, state_is},
+    restored::{NeededCall, restore_calls},
+    sql::{Statement, case_chunks, chunks, state_is},
     stored::Event,
     write_transaction,
 };
@@ -37,6 +39,20 @@ struct Fresh<'a> {
     audio_name: String,
     address: &'a str,
     identified: &'a Identified,
+}
+
+impl Fresh<'_> {
+    fn call_language(&self) -> CallLanguage<'_> {
+        CallLanguage {
+            call: self.call,
+            language: &self.identified.language,
+            duration_seconds: Some(self.identified.duration_seconds),
+        }
+    }
+
+    fn needed_call(&self) -> NeededCall<'_> {
+        NeededCall { ordinal: self.ordinal, call: self.call, audio_name: &self.audio_name }
+    }
 }
 
 impl Ledger {
@@ -117,10 +133,11 @@ async fn apply_batch(
         }
     }
     fresh.sort_by_key(|fresh| fresh.ordinal);
-    let languages = language_ids(tx, &fresh).await?;
+    let codes = fresh.iter().map(|fresh| fresh.identified.language.as_str());
+    let languages = LanguageIds::read(tx, codes).await?;
     for chunk in case_chunks(&fresh) {
         mark_identified(tx, batch, chunk, now).await?;
-        identify_calls(tx, chunk, &languages).await?;
+        identify_calls(tx, batch, chunk, &languages, now).await?;
     }
     for chunk in chunks(&fresh) {
         let update = "UPDATE fileDistribution SET lidDone = 1 WHERE batchId = ? AND `file` IN ";
@@ -179,25 +196,6 @@ async fn fail(
     event.insert(tx, &failure.code, &failure.reason).await
 }
 
-/// `language.id` by code, for the codes of a group.
-async fn language_ids(
-    tx: &mut Transaction,
-    fresh: &[Fresh<'_>],
-) -> Result<HashMap<String, i64>, LedgerError> {
-    let mut codes: Vec<&str> = fresh.iter().map(|fresh| fresh.identified.language.as_str()).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    let mut ids = HashMap::with_capacity(codes.len());
-    for chunk in chunks(&codes) {
-        let select = "SELECT languageCode, MIN(id) FROM `language` WHERE languageCode IN ";
-        let select = Statement::named("language_ids", select).list(chunk.iter().copied());
-        for row in tx.rows(select.push(" GROUP BY languageCode")).await? {
-            ids.insert(row.text(0)?.trim_end().to_lowercase(), row.int(1)?);
-        }
-    }
-    Ok(ids)
-}
-
 async fn mark_identified(
     tx: &mut Transaction,
     batch: BatchId,
@@ -218,20 +216,23 @@ async fn mark_identified(
 
 async fn identify_calls(
     tx: &mut Transaction,
+    batch: BatchId,
     chunk: &[Fresh<'_>],
-    languages: &HashMap<String, i64>,
+    languages: &LanguageIds,
+    now: i64,
 ) -> Result<(), LedgerError> {
-    let language = |fresh: &Fresh<'_>| languages.get(&fresh.identified.language.to_lowercase()).copied();
-    let update =
-        Statement::named("identify_calls", "UPDATE `call` SET updatedAt = CURRENT_TIMESTAMP, lang = ")
-            .case("id", chunk.iter().map(|fresh| (fresh.call, fresh.identified.language.as_str())))
-            .push(", languageId = ")
-            .case("id", chunk.iter().map(|fresh| (fresh.call, Value::from(language(fresh)))))
-            .push(", audioDuration = ")
-            .case("id", chunk.iter().map(|fresh| (fresh.call, fresh.identified.duration_seconds)))
-            .push(" WHERE id IN ")
-            .list(chunk.iter().map(|fresh| fresh.call));
-    tx.guarded("identify_calls", update, chunk.len()).await
+    let mut calls: Vec<CallLanguage<'_>> = chunk.iter().map(Fresh::call_language).collect();
+    let found = tx.execute(write_languages(batch, &calls, languages)).await?;
+    if u64::try_from(calls.len()).is_ok_and(|wanted| wanted == found) {
+        return Ok(());
+    }
+    // Another service has deleted some.
+    let wanted: Vec<NeededCall<'_>> = chunk.iter().map(Fresh::needed_call).collect();
+    let restored = restore_calls(tx, batch, &wanted, now).await?;
+    for (fresh, call) in chunk.iter().zip(&mut calls) {
+        call.call = restored.get(&fresh.ordinal).copied().unwrap_or(call.call);
+    }
+    tx.guarded("identify_calls", write_languages(batch, &calls, languages), calls.len()).await
 }
 
 /// One `lidStatus` row a recording: identifying again updates it.

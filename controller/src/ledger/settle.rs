@@ -15,6 +15,8 @@ impl Ledger {
     /// notes whether anything is left to do. Doing it twice changes nothing.
     pub async fn settle_batch(&self, batch: BatchId) -> Result<BatchRecord, LedgerError> {
         write_transaction!(self, |tx| {
+            // Or a retry that is committed meanwhile would find its batch put to rest.
+            batches::lock_batch(tx, batch).await?;
             let record = batches::read_batch(tx, batch).await?;
             let remark = remark(tx, &record).await?;
             let counts = &record.counts;

@@ -188,7 +188,7 @@ async fn record_chunk(
     chunk: &[Placed<'_>],
     now: i64,
 ) -> Result<(), LedgerError> {
-    let calls = placed::write_rows(tx, batch, common, chunk).await?;
+    let calls = placed::write_rows(tx, batch, common, chunk, now).await?;
     let placed: Vec<(&Placed<'_>, i64)> = chunk.iter().zip(calls).collect();
     for chunk in case_chunks(&placed) {
         mark_stored(tx, batch, chunk, now).await?;

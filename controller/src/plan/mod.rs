@@ -4,6 +4,7 @@
 mod fill;
 mod names;
 mod refresh;
+mod underway;
 mod walk;
 
 use std::{path::PathBuf, sync::Arc};
@@ -11,8 +12,12 @@ use std::{path::PathBuf, sync::Arc};
 use cap_std::{ambient_authority, fs::Dir};
 use cofi_language::{Canonical, LanguageTable};
 use cofi_proto::{BatchId, Digest, clock::Clock};
+use underway::Underway;
 
-use crate::ledger::{Begun, Ledger, LedgerError, NewBatch};
+use crate::{
+    chain::error_chain,
+    ledger::{Begun, Ledger, LedgerError, NewBatch},
+};
 
 /// Longest idempotency key in bytes.
 const MAX_KEY: usize = 200;
@@ -104,8 +109,8 @@ pub enum PlanError {
         reason: String,
     },
     /// The same request is being planned at this moment.
-    #[error("batch {0} is being planned by the same request at this moment; ask again")]
-    BeingPlanned(BatchId),
+    #[error("the same request is being planned at this moment; ask again")]
+    BeingPlanned,
     /// The ledger refused.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -126,22 +131,55 @@ pub struct Planner {
     pub allowed_roots: Vec<PathBuf>,
     /// Gives the default date.
     pub clock: Arc<dyn Clock>,
+    underway: Underway,
 }
 
 impl Planner {
+    /// Nothing is being planned yet.
+    #[must_use]
+    pub fn new(
+        ledger: Ledger,
+        languages: Arc<LanguageTable>,
+        allowed_roots: Vec<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { ledger, languages, allowed_roots, clock, underway: Underway::default() }
+    }
+
     /// Plans a batch.
     pub async fn plan(&self, request: PlanRequest) -> Result<Planned, PlanError> {
         let (new, root) = self.check(&request)?;
-        let batch = match self.ledger.begin_batch(&new).await? {
-            Begun::Existing(batch) => return Ok(Planned::Batch { batch, new: false }),
-            Begun::BeingPlanned(batch) => return Err(PlanError::BeingPlanned(batch)),
-            Begun::New(batch) => batch,
+        let _planning = self.underway.begin(&new.idempotency_key).ok_or(PlanError::BeingPlanned)?;
+        self.discard_leftovers().await?;
+        let batch = loop {
+            match self.ledger.begin_batch(&new).await? {
+                Begun::New(batch) => break batch,
+                Begun::Existing(batch) => return Ok(Planned::Batch { batch, new: false }),
+                // Begun a moment ago by this call, if the answer to its COMMIT
+                // was lost; nobody else plans this request.
+                Begun::Unpublished(batch) => self.ledger.discard_batch(batch).await?,
+            }
         };
         let outcome = self.fill(batch, &new, root, request.skip_known).await;
         if !matches!(outcome, Ok(Planned::Batch { .. })) {
-            self.ledger.discard_batch(batch).await?;
+            // While the database is away this fails as well: the next plan, or
+            // the next start, will find what is left.
+            if let Err(error) = self.ledger.discard_batch(batch).await {
+                tracing::warn!(batch = batch.0, error = error_chain(&error), "batch is not discarded yet");
+            }
         }
         outcome
+    }
+
+    /// Removes batches that were begun and that nobody plans any more.
+    pub async fn discard_leftovers(&self) -> Result<(), LedgerError> {
+        for (batch, key) in self.ledger.unpublished_batches().await? {
+            // A request is under way before its batch is begun.
+            if !self.underway.has(&key) {
+                self.ledger.discard_batch(batch).await?;
+            }
+        }
+        Ok(())
     }
 
     fn check(&self, request: &PlanRequest) -> Result<(NewBatch, Dir), PlanError> {
@@ -166,14 +204,17 @@ impl Planner {
         {
             return Err(invalid("audio_endpoint", "has blanks or control characters"));
         }
-        let key = &request.idempotency_key;
+        let key = match request.idempotency_key.as_str() {
+            "" => format!("cofi {}", uuid::Uuid::new_v4()),
+            key => key.to_owned(),
+        };
         let new = NewBatch {
             batch_date: batch_date(&request.batch_date, now)?,
             process: if request.process == 0 { 1 } else { request.process },
             category_mapping: if request.category_mapping == 0 { 1 } else { request.category_mapping },
             audio_endpoint: endpoint,
             candidates: self.candidates(&request.candidates)?,
-            idempotency_key: (!key.is_empty()).then(|| key.clone()),
+            idempotency_key: key,
             request_hash: request.hash(),
             source,
             now,

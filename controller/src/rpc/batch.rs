@@ -1,17 +1,20 @@
 //! `BatchService`.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
+use cofi_language::LanguageTable;
 use cofi_proto::{BatchId, clock::Clock, pb::v1 as pb};
 use pb::batch_service_server::BatchService;
-use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
 use super::{pages::Page, status::RpcError};
 use crate::{
+    chain::error_chain,
     dispatch::Dispatch,
-    ledger::{BatchRecord, Highlights, Ledger},
+    ledger::{AnyBatch, Highlights, Ledger, Retried},
     plan::{Planned, Planner},
     progress::{Progress, Rates, View},
     scheduler::Event,
@@ -23,6 +26,10 @@ const MAX_ORDINALS: usize = 10_000;
 const BATCHES: i32 = 50;
 /// Recordings on a page unless the request says otherwise.
 const RECORDINGS: i32 = 100;
+/// Identifications that agents are told of at a time.
+const IDENTIFICATIONS: i64 = 1_000;
+/// Between two questions to a database that is away.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Snapshots that may wait for a watcher.
 const SNAPSHOTS: usize = 1;
 
@@ -33,6 +40,7 @@ pub(super) struct Batches {
     pub(super) ledger: Ledger,
     pub(super) dispatch: Dispatch,
     pub(super) progress: Progress,
+    pub(super) languages: Arc<LanguageTable>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
@@ -64,8 +72,39 @@ impl Batches {
     async fn list(&self, request: pb::ListBatchesRequest) -> Result<pb::ListBatchesResponse, RpcError> {
         let page = Page::read("batches".to_owned(), request.page_size, BATCHES, &request.page_token)?;
         let batches = self.ledger.batches(page.after_number(i64::MAX)?, page.size).await?;
-        let next_page_token = page.next(batches.len(), batches.last().map(|batch| batch.batch));
+        let next_page_token = page.next(batches.len(), batches.last().map(AnyBatch::id));
         Ok(pb::ListBatchesResponse { batches: batches.into_iter().map(bare).collect(), next_page_token })
+    }
+
+    async fn get(&self, batch: BatchId) -> Result<pb::Batch, RpcError> {
+        Ok(match self.ledger.any_batch(batch).await? {
+            AnyBatch::Own(record) => (&self.progress.view_of(record).await?).into(),
+            AnyBatch::Earlier(earlier) => earlier.into(),
+        })
+    }
+
+    async fn watch(&self, batch: BatchId) -> Result<Snapshots, RpcError> {
+        // Before the first look, so that nothing is missed in between.
+        let polled = self.progress.watch(batch);
+        let first = match self.ledger.any_batch(batch).await? {
+            AnyBatch::Own(record) => self.progress.view_of(record).await?,
+            // Nothing moves in it that Cofi would know of.
+            AnyBatch::Earlier(earlier) => {
+                return Ok(Box::pin(tokio_stream::once(Ok(pb::Batch::from(earlier)))));
+            }
+        };
+        let (sender, snapshots) = mpsc::channel(SNAPSHOTS);
+        self.tasks.spawn(send_snapshots(first, polled, sender, self.stop.clone()));
+        Ok(Box::pin(ReceiverStream::new(snapshots)))
+    }
+
+    async fn apply_lid(
+        &self,
+        request: pb::ApplyLidResultsRequest,
+    ) -> Result<pb::ApplyLidResultsResponse, RpcError> {
+        let batch = BatchId(request.batch_id);
+        let report = self.ledger.apply_lid_results(batch, &self.languages, self.clock.now_micros()).await?;
+        Ok(report.into())
     }
 
     async fn recordings(
@@ -94,13 +133,35 @@ impl Batches {
         }
         let batch = BatchId(request.batch_id);
         self.planner.refresh_changed(batch).await?;
-        let retried = self.ledger.retry(batch, &request.ordinals, self.clock.now_micros()).await?;
-        let identifications = u64::try_from(retried.identifications.len()).unwrap_or(u64::MAX);
-        if retried.placements > 0 {
+        let now = self.clock.now_micros();
+        let retried = self.ledger.retry(batch, &request.ordinals, now).await;
+        // Those who hold them are told what the rows say, also if the caller
+        // cannot be told what that is.
+        if !matches!(retried, Ok(Retried { identifications: 0, .. })) {
+            self.tasks.spawn(self.clone().tell_holders(batch, now));
+        }
+        let Retried { placements, identifications } = retried?;
+        if placements > 0 {
             self.dispatch.open_batch(self.ledger.batch(batch).await?).await;
         }
-        self.dispatch.identify(retried.identifications).await;
-        Ok(pb::RetryRecordingsResponse { placements: retried.placements, identifications })
+        Ok(pb::RetryRecordingsResponse { placements, identifications })
+    }
+
+    /// Tells agents which recordings a retry at `now` set going again, once the
+    /// database says so.
+    async fn tell_holders(self, batch: BatchId, now: i64) {
+        let mut after = -1;
+        while !self.stop.is_cancelled() {
+            match self.ledger.retried_lids(batch, now, after, IDENTIFICATIONS).await {
+                Ok(page) => {
+                    let Some(last) = page.last() else { return };
+                    after = last.recording.ordinal;
+                    self.dispatch.identify(page).await;
+                }
+                Err(error) if error.is_transient() => tokio::time::sleep(AGAIN).await,
+                Err(error) => return tracing::error!(error = error_chain(&error), "read what was retried"),
+            }
+        }
     }
 
     async fn cancel(&self, request: pb::CancelBatchRequest) -> Result<pb::CancelBatchResponse, RpcError> {
@@ -124,9 +185,42 @@ impl Batches {
 }
 
 /// A batch as a listing shows it.
-fn bare(record: BatchRecord) -> pb::Batch {
-    let view = View { record, highlights: Highlights::default(), rates: Rates::default(), waiting_for: None };
-    (&view).into()
+fn bare(batch: AnyBatch) -> pb::Batch {
+    match batch {
+        AnyBatch::Own(record) => {
+            let (highlights, rates) = (Highlights::default(), Rates::default());
+            (&View { record, highlights, rates, waiting_for: None }).into()
+        }
+        AnyBatch::Earlier(earlier) => earlier.into(),
+    }
+}
+
+/// Sends the first view of a batch, and those of the poller, until it rests or
+/// nobody watches any more.
+async fn send_snapshots(
+    first: View,
+    mut polled: watch::Receiver<Option<Arc<View>>>,
+    sender: mpsc::Sender<Result<pb::Batch, Status>>,
+    stop: CancellationToken,
+) {
+    let mut view = Arc::new(first);
+    loop {
+        let rests = view.record.rests();
+        if sender.send(Ok(pb::Batch::from(&*view))).await.is_err() || rests {
+            return;
+        }
+        tokio::select! {
+            () = stop.cancelled() => {
+                // Whoever watches may have gone.
+                return drop(sender.send(Err(RpcError::Stopping.into())).await);
+            }
+            () = sender.closed() => return,
+            changed = polled.changed() => if changed.is_err() { return },
+        }
+        if let Some(seen) = polled.borrow_and_update().clone() {
+            view = seen;
+        }
+    }
 }
 
 type Snapshots = Pin<Box<dyn Stream<Item = Result<pb::Batch, Status>> + Send>>;
@@ -142,9 +236,7 @@ impl BatchService for Batches {
     }
 
     async fn get_batch(&self, request: Request<pb::GetBatchRequest>) -> Result<Response<pb::Batch>, Status> {
-        let view =
-            self.progress.view(BatchId(request.into_inner().batch_id)).await.map_err(RpcError::from)?;
-        Ok(Response::new((&view).into()))
+        Ok(Response::new(self.get(BatchId(request.into_inner().batch_id)).await?))
     }
 
     async fn list_batches(
@@ -160,32 +252,7 @@ impl BatchService for Batches {
         &self,
         request: Request<pb::WatchBatchRequest>,
     ) -> Result<Response<Snapshots>, Status> {
-        let batch = BatchId(request.into_inner().batch_id);
-        let mut polled = self.progress.watch(batch);
-        let first = self.progress.view(batch).await.map_err(RpcError::from)?;
-        let (sender, snapshots) = tokio::sync::mpsc::channel(SNAPSHOTS);
-        let stop = self.stop.clone();
-        self.tasks.spawn(async move {
-            let mut view = Arc::new(first);
-            loop {
-                let rests = view.record.rests();
-                if sender.send(Ok(pb::Batch::from(&*view))).await.is_err() || rests {
-                    return;
-                }
-                tokio::select! {
-                    () = stop.cancelled() => {
-                        // Whoever watches may have gone.
-                        return drop(sender.send(Err(RpcError::Stopping.into())).await);
-                    }
-                    () = sender.closed() => return,
-                    changed = polled.changed() => if changed.is_err() { return },
-                }
-                if let Some(seen) = polled.borrow_and_update().clone() {
-                    view = seen;
-                }
-            }
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(snapshots).map(|snapshot| snapshot))))
+        Ok(Response::new(self.watch(BatchId(request.into_inner().batch_id)).await?))
     }
 
     async fn list_recordings(
@@ -209,5 +276,13 @@ impl BatchService for Batches {
     ) -> Result<Response<pb::CancelBatchResponse>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
         self.finish(async move { me.cancel(request).await }).await
+    }
+
+    async fn apply_lid_results(
+        &self,
+        request: Request<pb::ApplyLidResultsRequest>,
+    ) -> Result<Response<pb::ApplyLidResultsResponse>, Status> {
+        let (me, request) = (self.clone(), request.into_inner());
+        self.finish(async move { me.apply_lid(request).await }).await
     }
 }

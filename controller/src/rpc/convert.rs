@@ -3,7 +3,9 @@
 use cofi_proto::pb::v1 as pb;
 
 use crate::{
-    ledger::{BatchState, CallRecord, Lid, Placement, RecordingFilter, RecordingRecord},
+    ledger::{
+        BatchState, CallRecord, EarlierBatch, Lid, LidReport, Placement, RecordingFilter, RecordingRecord,
+    },
     plan::PlanRequest,
     progress::View,
 };
@@ -49,15 +51,7 @@ impl From<&View> for pb::Batch {
                 identified: counts.identified,
                 lid_failed: counts.lid_failed,
             }),
-            languages: view
-                .highlights
-                .languages
-                .iter()
-                .map(|(language, recordings)| pb::LanguageCount {
-                    language: language.clone(),
-                    recordings: *recordings,
-                })
-                .collect(),
+            languages: languages(view.highlights.languages.clone()),
             newest_failures: view
                 .highlights
                 .failures
@@ -75,8 +69,56 @@ impl From<&View> for pb::Batch {
                 identified_per_second: view.rates.identified_per_second,
             }),
             waiting_for: view.waiting_for.clone().unwrap_or_default(),
+            earlier: None,
         }
     }
+}
+
+impl From<EarlierBatch> for pb::Batch {
+    fn from(batch: EarlierBatch) -> Self {
+        let details = batch.details.as_ref();
+        let earlier = pb::EarlierBatch {
+            current: batch.current,
+            start_time: batch.start_time,
+            calls: Some(batch.calls),
+            identified: details.map(|details| details.identified),
+            lid_pending: details.map(|details| details.lid_pending),
+            distributed: details.map(|details| details.distributed),
+            remarks: details.and_then(|details| details.remarks.clone()),
+            stages: batch
+                .stages
+                .into_iter()
+                .map(|stage| pb::StageStatus { stage: stage.stage.to_owned(), status: stage.status })
+                .collect(),
+        };
+        Self {
+            batch_id: batch.batch.0,
+            batch_date: batch.batch_date.unwrap_or_default(),
+            state: pb::BatchState::Earlier.into(),
+            languages: languages(batch.details.map(|details| details.languages).unwrap_or_default()),
+            earlier: Some(earlier),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<LidReport> for pb::ApplyLidResultsResponse {
+    fn from(report: LidReport) -> Self {
+        let unmapped = |(language, names)| pb::UnmappedLanguage { language, names };
+        Self {
+            changed: report.changed,
+            in_line: report.in_line,
+            settled: report.settled,
+            without_call: report.without_call,
+            without_language: report.without_language,
+            unmapped: report.unmapped,
+            unmapped_languages: report.unmapped_words.into_iter().map(unmapped).collect(),
+        }
+    }
+}
+
+fn languages(counts: Vec<(String, u64)>) -> Vec<pb::LanguageCount> {
+    counts.into_iter().map(|(language, recordings)| pb::LanguageCount { language, recordings }).collect()
 }
 
 impl From<BatchState> for pb::BatchState {

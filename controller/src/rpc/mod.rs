@@ -10,6 +10,7 @@ mod status;
 
 use std::{sync::Arc, time::Duration};
 
+use cofi_language::LanguageTable;
 use cofi_proto::{
     clock::Clock,
     limits::MAX_CONTROL_MESSAGE_BYTES,
@@ -64,6 +65,8 @@ pub(crate) struct Services {
     pub(crate) applier: mpsc::Sender<ToApply>,
     /// Whether the database answers.
     pub(crate) health: Health,
+    /// What codes are known.
+    pub(crate) languages: Arc<LanguageTable>,
     /// Gives the time of day.
     pub(crate) clock: Arc<dyn Clock>,
     /// Names the database for ever.
@@ -93,6 +96,7 @@ pub(crate) async fn serve_control(
         ledger: services.ledger.clone(),
         dispatch: services.dispatch.clone(),
         progress: services.progress,
+        languages: services.languages,
         clock: services.clock,
         tasks: services.tasks.clone(),
         stop: stop.clone(),

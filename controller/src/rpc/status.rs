@@ -75,7 +75,7 @@ impl RpcError {
             | Self::Malformed(_)
             | Self::NoBeginning(_)
             | Self::Plan(PlanError::Invalid { .. }) => Code::InvalidArgument,
-            Self::Plan(PlanError::BeingPlanned(_)) | Self::StaleSession => Code::Aborted,
+            Self::Plan(PlanError::BeingPlanned) | Self::StaleSession => Code::Aborted,
             Self::Plan(PlanError::Ledger(error)) | Self::Ledger(error) => ledger_code(error),
             Self::Join(JoinRefused::NameInUse(_)) | Self::Protocol { .. } | Self::OtherDatabase { .. } => {
                 Code::FailedPrecondition
@@ -99,12 +99,14 @@ impl RpcError {
                 LedgerError::NoSuchAgent(_) => Some("name"),
                 LedgerError::NoSuchRow { .. }
                 | LedgerError::BatchCancelled(_)
+                | LedgerError::EarlierBatch(_)
                 | LedgerError::NothingToCancel(_)
                 | LedgerError::Claimed
                 | LedgerError::Guard { .. }
                 | LedgerError::Corrupt { .. }
                 | LedgerError::Busy(_)
                 | LedgerError::Unavailable(_)
+                | LedgerError::OutcomeUnknown(_)
                 | LedgerError::Database(_)
                 | LedgerError::NotMigrated
                 | LedgerError::NewerSchema
@@ -113,7 +115,7 @@ impl RpcError {
                 | LedgerError::Step { .. }
                 | LedgerError::Migrate(_) => None,
             },
-            Self::Plan(PlanError::BeingPlanned(_))
+            Self::Plan(PlanError::BeingPlanned)
             | Self::Join(_)
             | Self::Protocol { .. }
             | Self::OtherDatabase { .. }
@@ -130,9 +132,11 @@ fn ledger_code(error: &LedgerError) -> Code {
         LedgerError::NoSuchBatch(_) | LedgerError::NoSuchAgent(_) => Code::NotFound,
         LedgerError::NoSuchRow { .. } => Code::InvalidArgument,
         LedgerError::KeyTaken(..) => Code::AlreadyExists,
-        LedgerError::BatchCancelled(_) | LedgerError::NothingToCancel(_) => Code::FailedPrecondition,
+        LedgerError::BatchCancelled(_) | LedgerError::EarlierBatch(_) | LedgerError::NothingToCancel(_) => {
+            Code::FailedPrecondition
+        }
         LedgerError::Busy(_) => Code::Aborted,
-        LedgerError::Unavailable(_) => Code::Unavailable,
+        LedgerError::Unavailable(_) | LedgerError::OutcomeUnknown(_) => Code::Unavailable,
         LedgerError::Guard { .. }
         | LedgerError::Corrupt { .. }
         | LedgerError::Claimed

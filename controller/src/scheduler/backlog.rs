@@ -73,6 +73,13 @@ impl Backlog {
         self.cursors.insert(batch, Cursor { after: -1, exhausted: false });
     }
 
+    /// Whether a batch was never opened, or read to its end and has nothing in
+    /// memory.
+    pub(super) fn is_idle(&self, batch: BatchId) -> bool {
+        let read = self.cursors.get(&batch).is_none_or(|cursor| cursor.exhausted);
+        read && self.places.keys().all(|recording| recording.batch != batch)
+    }
+
     /// Forgets what waits of a batch. What is under way goes on.
     pub(super) fn cancel_batch(&mut self, batch: BatchId) {
         self.cursors.remove(&batch);

@@ -15,6 +15,9 @@ pub enum Event {
     /// A batch has recordings to place: it is new, was retried, or the
     /// controller has started.
     BatchOpened(BatchId),
+    /// The rows say that recordings of a batch wait to be placed. Nothing new, if
+    /// it is open; otherwise whoever opened it was not heard.
+    BatchWaits(BatchId),
     /// What waits of a batch is not to be placed any more.
     BatchCancelled(BatchId),
     /// A page was read, as [`Action::Load`] asked.

@@ -87,6 +87,11 @@ impl Scheduler {
     fn take(&mut self, event: Event, now: Duration, actions: &mut Vec<Action>) {
         match event {
             Event::BatchOpened(batch) => self.backlog.open_batch(batch),
+            Event::BatchWaits(batch) => {
+                if self.backlog.is_idle(batch) {
+                    self.backlog.open_batch(batch);
+                }
+            }
             Event::BatchCancelled(batch) => self.backlog.cancel_batch(batch),
             Event::Loaded { batch, after, recordings } => self.backlog.page(batch, after, recordings),
             Event::LoadFailed => self.backlog.page_failed(),

@@ -26,6 +26,8 @@ enum Step {
     Engine(usize, bool),
     Commit(usize),
     Load,
+    /// The rows are looked at.
+    Look,
     Advance(u64),
     Cancel,
 }
@@ -49,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (agent, any::<bool>()).prop_map(|(agent, works)| Step::Engine(agent, works)),
         8 => (1..50_usize).prop_map(Step::Commit),
         8 => Just(Step::Load),
+        2 => Just(Step::Look),
         4 => (1..15_000_u64).prop_map(Step::Advance),
         // Rare: it ends most of what can happen.
         1 => (0..30_u8).prop_map(|dice| if dice == 0 { Step::Cancel } else { Step::Load }),
@@ -123,7 +126,7 @@ impl World {
             lapsed: BTreeSet::new(),
             under_way: BTreeMap::new(),
         };
-        let mut world = Self {
+        Self {
             scheduler: Scheduler::new(1, [], Duration::ZERO),
             now: Duration::ZERO,
             lanes: 0,
@@ -132,9 +135,7 @@ impl World {
             agents: weights.into_iter().enumerate().map(agent).collect(),
             queue: VecDeque::new(),
             loads: VecDeque::new(),
-        };
-        world.tell(Event::BatchOpened(BATCH));
-        world
+        }
     }
 
     fn condition(&self, agent: usize) -> Condition {
@@ -246,6 +247,7 @@ impl World {
             }
             Step::Commit(count) => self.commit(count),
             Step::Load => self.load(),
+            Step::Look => self.look(),
             Step::Advance(millis) => self.advance(Duration::from_millis(millis)),
             Step::Cancel => {
                 self.cancelled = true;
@@ -385,6 +387,12 @@ impl World {
         self.tell(Event::Loaded { batch, after, recordings });
     }
 
+    fn look(&mut self) {
+        if self.ledger.values().any(|(_, outcome)| *outcome == Outcome::Planned) {
+            self.tell(Event::BatchWaits(BATCH));
+        }
+    }
+
     /// Everything works from here on: nothing may be left over.
     fn come_to_rest(&mut self) {
         for round in 0..10_000 {
@@ -400,6 +408,7 @@ impl World {
                     self.leave(agent);
                 }
             }
+            self.look();
             self.load();
             self.commit(1_000);
             self.advance(Duration::from_millis(500));
@@ -420,9 +429,14 @@ proptest! {
     fn every_recording_is_delivered_once_within_windows_and_ends_in_one_state(
         sizes in prop::collection::vec(prop_oneof![0..200_000_u64, Just(40 * MIB), Just(100 * MIB)], 1..120),
         weights in [1..400_u32, 1..400_u32, 1..400_u32],
+        // If not, it is found when the rows are looked at.
+        opened in any::<bool>(),
         steps in prop::collection::vec(step(), 1..250),
     ) {
         let mut world = World::new(&sizes, weights);
+        if opened {
+            world.tell(Event::BatchOpened(BATCH));
+        }
         for step in steps {
             world.step(step);
         }
@@ -454,6 +468,7 @@ fn agents_known_before_a_restart_are_waited_for_but_not_for_ever() {
 #[test]
 fn weight_decides_how_much_is_under_way() {
     let mut world = World::new(&vec![MIB; 400], [100, 300, 100]);
+    world.tell(Event::BatchOpened(BATCH));
     for agent in 0..2 {
         world.join(agent);
         world.open_lane(agent);

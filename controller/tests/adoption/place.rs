@@ -15,9 +15,14 @@ pub const PRODUCTION: &str = include_str!("production.sql");
 /// What a production database is made with.
 pub const UNICODE: &str = "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci";
 
+/// A server may be set up to leave every session in a transaction.
+const SETTLED: &str = "SET SESSION autocommit = 1";
+
 pub struct Place<'a> {
     server: &'a Server,
     database: String,
+    /// Who Cofi connects as.
+    user: (String, String),
     outside: MySqlPool,
 }
 
@@ -53,8 +58,12 @@ impl<'a> Place<'a> {
         execute(&mut connection, &format!("CREATE DATABASE `{database}` {options}")).await.unwrap();
         let outside = MySqlPoolOptions::new()
             .max_connections(2)
+            .after_connect(move |connection, _| {
+                Box::pin(async move { execute(connection, SETTLED).await.map(|_| ()) })
+            })
             .connect_with(connect_options(server).database(database));
-        Self { server, database: database.to_owned(), outside: outside.await.unwrap() }
+        let user = (USER.to_owned(), PASSWORD.to_owned());
+        Self { server, database: database.to_owned(), user, outside: outside.await.unwrap() }
     }
 
     pub fn database(&self) -> &str {
@@ -62,12 +71,28 @@ impl<'a> Place<'a> {
     }
 
     pub fn url(&self) -> DatabaseUrl {
-        DatabaseUrl { url: self.server.url(&in_a_url(&self.database)), password: Some(PASSWORD.to_owned()) }
+        let (user, password) = &self.user;
+        let url = self.server.url(&in_a_url(&self.database)).replace(USER, user);
+        DatabaseUrl { url, password: Some(password.clone()) }
+    }
+
+    /// The same place, where Cofi is another user.
+    pub fn as_user(&self, name: &str, password: &str) -> Self {
+        let user = (name.to_owned(), password.to_owned());
+        Self { server: self.server, database: self.database.clone(), user, outside: self.outside.clone() }
+    }
+
+    /// A connection of that user.
+    pub async fn own_connection(&self) -> MySqlConnection {
+        let (user, password) = &self.user;
+        let options = connect_options(self.server).username(user).password(password);
+        options.database(&self.database).connect().await.unwrap()
     }
 
     /// A connection of somebody else's, with the settings of old services.
     pub async fn connection(&self) -> MySqlConnection {
         let mut connection = connect_options(self.server).database(&self.database).connect().await.unwrap();
+        execute(&mut connection, SETTLED).await.unwrap();
         execute(&mut connection, "SET SESSION sql_mode = ''").await.unwrap();
         connection
     }

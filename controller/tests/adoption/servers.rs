@@ -11,13 +11,14 @@ use crate::{
 
 /// Names of tables in lower case, no strict mode, the strictest isolation, a
 /// narrow character set, tables that cannot roll back, a short patience.
-const ODD: [&str; 8] = [
+const ODD: [&str; 9] = [
     "--lower-case-table-names=1",
     "--sql-mode=",
     "--transaction-isolation=SERIALIZABLE",
     "--character-set-server=latin1",
     "--default-storage-engine=MyISAM",
     "--innodb-default-row-format=compact",
+    "--autocommit=0",
     "--lock-wait-timeout=1",
     "--explicit-defaults-for-timestamp=OFF",
 ];
@@ -77,4 +78,28 @@ async fn server_that_demands_primary_keys_gets_the_indexes_that_it_allows() {
     assert!(findings.contains("SET GLOBAL innodb_force_primary_key = OFF"), "{findings}");
     empty.execute("SET GLOBAL innodb_force_primary_key = OFF").await;
     empty.migrate().await;
+}
+
+#[tokio::test]
+async fn server_that_would_refuse_or_lose_rows_is_told() {
+    let server = Server::start(&[
+        "--log-bin",
+        "--binlog-format=STATEMENT",
+        "--max-allowed-packet=1M",
+        "--innodb-flush-log-at-trx-commit=2",
+    ])
+    .unwrap();
+    let place = Place::named(&server, "logged", UNICODE).await;
+    place.execute(PRODUCTION).await;
+    fill(&place, 3, 8).await;
+    let told = place.plan().await.unwrap_err().to_string();
+    for statement in ["SET GLOBAL binlog_format = 'ROW'", "SET GLOBAL max_allowed_packet = 16777216"] {
+        assert!(told.contains(statement), "{told}");
+        place.execute(statement).await;
+    }
+    let plan = place.migrate().await;
+    assert!(plan.notes[0].starts_with("innodb_flush_log_at_trx_commit is 2: "), "{:?}", plan.notes);
+    driving::drive(&place).await;
+    place.execute("SET GLOBAL binlog_format = 'STATEMENT'").await;
+    assert!(place.open().await.unwrap_err().to_string().contains("binlog_format"));
 }

@@ -10,6 +10,7 @@ use std::{
 
 use cofi_controller::ledger::migrate;
 use sqlx::MySqlConnection;
+use tokio::task::JoinSet;
 
 use crate::{
     filling::fill,
@@ -55,7 +56,8 @@ async fn indexes_are_added_while_others_write() {
     place.execute(PRODUCTION).await;
     fill(&place, 20, 10_000).await;
     let stop = Arc::new(AtomicBool::new(false));
-    let writer = tokio::spawn(write(place.connection().await, Arc::clone(&stop)));
+    let mut writer = JoinSet::new();
+    writer.spawn(write(place.connection().await, Arc::clone(&stop)));
 
     let plan = place.plan().await.unwrap();
     let mut before = Instant::now();
@@ -67,7 +69,7 @@ async fn indexes_are_added_while_others_write() {
     .await
     .unwrap();
     stop.store(true, Ordering::Relaxed);
-    let written = writer.await.unwrap();
+    let written = writer.join_next().await.unwrap().unwrap();
     println!(
         "{}\nmeanwhile {} rows in each table, the slowest statement {:?}",
         took.join("\n"),

@@ -1,7 +1,7 @@
 //! Reading: listings and their pages, counts, what others read.
 
 use cofi_controller::ledger::{
-    AgentRecord, CallFilter, LedgerError, Lid, Placement, RecordingFilter, RecordingRecord,
+    AgentRecord, AnyBatch, CallFilter, LedgerError, Lid, Placement, RecordingFilter, RecordingRecord,
 };
 use cofi_proto::{BatchId, RecordingId};
 use rstest::rstest;
@@ -145,8 +145,8 @@ async fn batches_are_listed_newest_first_in_pages(#[values(Sqlite, MariaDb)] on:
         batches.insert(0, scene::batch_of(db.ledger(), 1).await);
     }
     let first = db.ledger().batches(i64::MAX, 3).await.unwrap();
-    let second = db.ledger().batches(first[2].batch.0, 3).await.unwrap();
-    let seen: Vec<BatchId> = first.iter().chain(&second).map(|record| record.batch).collect();
+    let second = db.ledger().batches(first[2].id().0, 3).await.unwrap();
+    let seen: Vec<BatchId> = first.iter().chain(&second).map(AnyBatch::id).collect();
     assert_eq!(seen, batches);
     assert!(db.ledger().batches(batches[4].0, 3).await.unwrap().is_empty());
 }

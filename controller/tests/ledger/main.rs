@@ -6,13 +6,18 @@
 
 mod applying;
 mod contention;
+mod deleted_calls;
+mod earlier;
 mod fixture;
 mod groups;
+mod lid_results;
 mod listing;
 mod model;
+mod names;
 mod planning;
 mod plans;
 mod recording;
+mod repeating;
 mod retrying;
 mod scene;
 mod settling;

@@ -1,7 +1,13 @@
 //! Planning: a batch is there whole or not at all.
 
-use cofi_controller::ledger::{Begun, LedgerError, ManifestEntry, NewBatch};
-use cofi_proto::{BatchId, Digest};
+use std::sync::Arc;
+
+use cofi_controller::{
+    ledger::{Begun, LedgerError, ManifestEntry, NewBatch},
+    plan::Planner,
+};
+use cofi_language::LanguageTable;
+use cofi_proto::{BatchId, Digest, clock::SystemClock};
 use rstest::rstest;
 
 use crate::{
@@ -86,7 +92,8 @@ async fn published_batch_has_the_values_of_the_contract_and_is_the_only_current_
         "INSERT INTO batchStatus (batchDate, currentBatch, remarks) VALUES ('31-01-2025', 1, 'older')",
     )
     .await;
-    let batch = scene::batch(db.ledger(), &scene::wish(), &["a.wav", "b.wav"]).await;
+    let wish = scene::wish();
+    let batch = scene::batch(db.ledger(), &wish, &["a.wav", "b.wav"]).await;
 
     let row = db.record(&format!("SELECT * FROM batchStatus WHERE id = {batch}")).await;
     for (column, value) in [
@@ -116,7 +123,7 @@ async fn published_batch_has_the_values_of_the_contract_and_is_the_only_current_
         ("categoryMappingId", "1"),
         ("audioEndpoint", scene::ENDPOINT),
         ("candidates", ""),
-        ("idempotencyKey", "NULL"),
+        ("idempotencyKey", wish.idempotency_key.as_str()),
         ("planned", "1"),
         ("cancelled", "0"),
         ("resting", "0"),
@@ -198,23 +205,28 @@ async fn start_removes_what_died_while_it_was_planned_and_nothing_else(
     let db = Fixture::new(on).await;
     let whole = scene::batch_of(db.ledger(), 2).await;
     let before = traces(&db).await;
-    for _ in 0..2 {
-        let dead = scene::begin(db.ledger(), &scene::wish()).await;
-        db.ledger().add_to_manifest(dead, &scene::entries(&["a.wav"])).await.unwrap();
+    let mut dead = Vec::new();
+    for key in ["one", "two"] {
+        let wish = NewBatch { idempotency_key: key.to_owned(), ..scene::wish() };
+        let batch = scene::begin(db.ledger(), &wish).await;
+        db.ledger().add_to_manifest(batch, &scene::entries(&["a.wav"])).await.unwrap();
+        dead.push((batch, key.to_owned()));
     }
-    db.ledger().discard_unpublished().await.unwrap();
+    assert_eq!(db.ledger().unpublished_batches().await.unwrap(), dead);
+    let languages = Arc::new(LanguageTable::new([]).unwrap());
+    let planner = Planner::new(db.ledger().clone(), languages, Vec::new(), Arc::new(SystemClock));
+    planner.discard_leftovers().await.unwrap();
     assert_eq!(traces(&db).await, before);
     assert_eq!(db.ledger().unfinished_batches().await.unwrap(), [whole]);
 }
 
 #[rstest]
 #[tokio::test]
-async fn batch_is_published_once(#[values(Sqlite, MariaDb)] on: Engine) {
+async fn batch_that_is_not_there_is_not_published(#[values(Sqlite, MariaDb)] on: Engine) {
     let db = Fixture::new(on).await;
-    let batch = scene::batch_of(db.ledger(), 1).await;
-    assert!(matches!(db.ledger().publish_batch(batch).await, Err(LedgerError::Guard { .. })));
-    let absent = BatchId(batch.0 + 1);
-    assert!(matches!(db.ledger().publish_batch(absent).await, Err(LedgerError::Guard { .. })));
+    let absent = BatchId(scene::batch_of(db.ledger(), 1).await.0 + 1);
+    let refused = db.ledger().publish_batch(absent).await;
+    assert!(matches!(refused, Err(LedgerError::NoSuchBatch(batch)) if batch == absent), "{refused:?}");
 }
 
 #[rstest]
@@ -222,9 +234,9 @@ async fn batch_is_published_once(#[values(Sqlite, MariaDb)] on: Engine) {
 async fn idempotency_key_gives_the_same_request_the_same_batch(#[values(Sqlite, MariaDb)] on: Engine) {
     let db = Fixture::new(on).await;
     let ledger = db.ledger();
-    let request = NewBatch { idempotency_key: Some("morning's".to_owned()), ..scene::wish() };
+    let request = NewBatch { idempotency_key: "morning's".to_owned(), ..scene::wish() };
     let batch = scene::begin(ledger, &request).await;
-    assert_eq!(ledger.begin_batch(&request).await.unwrap(), Begun::BeingPlanned(batch));
+    assert_eq!(ledger.begin_batch(&request).await.unwrap(), Begun::Unpublished(batch));
     ledger.add_to_manifest(batch, &scene::entries(&["a.wav"])).await.unwrap();
     ledger.publish_batch(batch).await.unwrap();
     assert_eq!(ledger.begin_batch(&request).await.unwrap(), Begun::Existing(batch));
@@ -239,7 +251,7 @@ async fn idempotency_key_gives_the_same_request_the_same_batch(#[values(Sqlite, 
 #[tokio::test]
 async fn idempotency_key_of_a_discarded_batch_is_free_again(#[values(Sqlite, MariaDb)] on: Engine) {
     let db = Fixture::new(on).await;
-    let request = NewBatch { idempotency_key: Some("key".to_owned()), ..scene::wish() };
+    let request = NewBatch { idempotency_key: "key".to_owned(), ..scene::wish() };
     let first = scene::begin(db.ledger(), &request).await;
     db.ledger().discard_batch(first).await.unwrap();
     let second = scene::begin(db.ledger(), &request).await;

@@ -7,6 +7,8 @@ use std::{
 };
 
 use cofi_controller::ledger::{CallFilter, RecordingFilter, SourceStamp};
+use cofi_language::LanguageTable;
+use cofi_proto::BatchId;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -24,9 +26,14 @@ use crate::{
 const LARGE: [&str; 4] = ["cofiRecording", "call", "fileDistribution", "lidStatus"];
 
 /// Statements that are about a whole batch, and run once or for a look at it.
-const WHOLE_BATCH: [&str; 7] = [
+const WHOLE_BATCH: [&str; 11] = [
     "publish_batch",
     "count_recordings",
+    "count_calls",
+    "count_identified_calls",
+    "count_files",
+    // From where the page before ended.
+    "lid_names",
     "recount_bytes",
     "languages",
     "cancel_planned",
@@ -34,8 +41,11 @@ const WHOLE_BATCH: [&str; 7] = [
     "discard_batch",
 ];
 /// Statements that are about all recordings of a batch in one state.
-const WHOLE_STATE: [&str; 9] = [
+const WHOLE_STATE: [&str; 12] = [
     "cancel_planned",
+    "count_cancelled",
+    "count_retried_lids",
+    "count_retried_placements",
     "retry_placements",
     "retry_lids",
     "failed_lids",
@@ -45,6 +55,9 @@ const WHOLE_STATE: [&str; 9] = [
     "changed_sources",
     "lid_holders",
 ];
+
+/// What stands in statements that are sent to servers alone.
+const FOR_A_SERVER: [&str; 4] = [" FOR UPDATE", " information_schema.", " cofiMigration", "SHOW "];
 
 /// Statements by their names, as the driver's log has them.
 type Log = BTreeMap<String, Vec<String>>;
@@ -76,7 +89,7 @@ impl Visit for Statement {
         let text = text.trim();
         let name = text.strip_prefix("/* ").and_then(|text| text.split_once(" */"));
         // The same statements in the words of a server, and those for servers alone.
-        let for_a_server = text.contains(" FOR UPDATE") || text.contains("information_schema");
+        let for_a_server = FOR_A_SERVER.iter().any(|words| text.contains(words));
         if let ("db.statement", Some((name, _)), false) = (field.name(), name, for_a_server) {
             let mut log = sent().lock().unwrap_or_else(PoisonError::into_inner);
             let texts = log.entry(name.to_owned()).or_default();
@@ -128,11 +141,40 @@ async fn use_everything(db: &Fixture) {
     let stamp = SourceStamp { ordinal: 1_135, size: 1, mtime: 1 };
     ledger.restamp_sources(batch, &[stamp]).await.unwrap();
     ledger.lid_holders(batch).await.unwrap();
+    use_earlier_batches(db).await;
     ledger.retry(batch, &[1_130], scene::NOW).await.unwrap();
     ledger.retry(batch, &[], scene::NOW).await.unwrap();
     ledger.cancel_batch(batch, scene::NOW).await.unwrap();
     let dead = scene::begin(ledger, &scene::wish()).await;
     ledger.discard_batch(dead).await.unwrap();
+}
+
+/// The statements about what other services write.
+async fn use_earlier_batches(db: &Fixture) {
+    let ledger = db.ledger();
+    let own = scene::batch_of(ledger, 12).await;
+    scene::record(ledger, own, 0..11, "a").await;
+    scene::apply(ledger, &[scene::identified(own, 0, 1, "hi")]).await;
+    db.execute("DELETE FROM `call` WHERE audioName = 'call-3.wav'").await;
+    scene::apply(ledger, &[scene::identified(own, 3, 1, "hi")]).await;
+    db.execute("INSERT INTO batchStatus (id) VALUES (900)").await;
+    for batch in [own.0, 900] {
+        db.execute(&format!(
+            "INSERT INTO `call` (audioName, batchId) VALUES ('call-1.wav', {batch}), ('call-2.wav', {batch})"
+        ))
+        .await;
+        db.execute(&format!("INSERT INTO fileDistribution (`file`, batchId) VALUES ('call-1.wav', {batch})"))
+            .await;
+        db.execute(&format!(
+            "INSERT INTO lidStatus (audioName, `language`, batchId) VALUES ('call-1.wav', 'hi', {batch})"
+        ))
+        .await;
+        let languages = LanguageTable::default();
+        let report = ledger.apply_lid_results(BatchId(batch), &languages, scene::NOW).await.unwrap();
+        assert!(report.changed > 0, "{report:?}");
+    }
+    ledger.any_batch(BatchId(900)).await.unwrap();
+    ledger.batches(i64::MAX, 10).await.unwrap();
 }
 
 /// Lines of a statement's plan that are about large tables, and in which the
@@ -141,8 +183,8 @@ async fn walks(db: &Fixture, name: &str, text: &str) -> Vec<String> {
     let plan = db.plan(text).await;
     let large = |line: &&String| {
         let mut words = line.split(' ').skip(1);
-        // Aliases of cofiRecording and call.
-        words.next().is_some_and(|table| LARGE.contains(&table) || ["r", "c"].contains(&table))
+        // Aliases of cofiRecording, call and lidStatus.
+        words.next().is_some_and(|table| LARGE.contains(&table) || ["r", "c", "l"].contains(&table))
     };
     let walks = |line: &&String| {
         let whole_batch = line.ends_with("(batchId=?)") || line.starts_with("SCAN");

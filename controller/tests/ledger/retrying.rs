@@ -41,7 +41,7 @@ async fn retry_of_all_takes_what_failed_and_leaves_the_rest(#[values(Sqlite, Mar
     let (db, batch) = mixed(on).await;
     let before = rows(&db).await;
     let retried = db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
-    assert_eq!(retried.placements, 4);
+    assert_eq!(retried, Retried { placements: 4, identifications: 4 });
     let expected: Vec<PendingLid> = (4..8)
         .map(|ordinal| PendingLid {
             agent: "b".to_owned(),
@@ -50,7 +50,11 @@ async fn retry_of_all_takes_what_failed_and_leaves_the_rest(#[values(Sqlite, Mar
             candidates: vec!["en".to_owned(), "hi".to_owned()],
         })
         .collect();
-    assert_eq!(retried.identifications, expected);
+    let mut told = db.ledger().retried_lids(batch, scene::NOW, -1, 3).await.unwrap();
+    assert_eq!(told.len(), 3);
+    told.extend(db.ledger().retried_lids(batch, scene::NOW, 6, 3).await.unwrap());
+    assert_eq!(told, expected);
+    assert!(db.ledger().retried_lids(batch, scene::NOW + 1, -1, 3).await.unwrap().is_empty());
 
     let after = rows(&db).await;
     assert_eq!(after[..4], before[..4]);
@@ -69,7 +73,7 @@ async fn retry_of_some_takes_those_alone(#[values(Sqlite, MariaDb)] on: Engine) 
     let before = rows(&db).await;
     // Identified, twice the same, not placed, planned, unknown.
     let retried = db.ledger().retry(batch, &[0, 5, 5, 9, 13, 99], scene::NOW).await.unwrap();
-    assert_eq!((retried.placements, retried.identifications.len()), (1, 1));
+    assert_eq!((retried.placements, retried.identifications), (1, 1));
     let after = rows(&db).await;
     let changed: Vec<usize> = (0..16).filter(|index| before[*index] != after[*index]).collect();
     assert_eq!(changed, [5, 9]);
@@ -81,8 +85,8 @@ async fn retry_without_anything_failed_changes_nothing(#[values(Sqlite, MariaDb)
     let (db, batch) = mixed(on).await;
     db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
     let (before, events) = (rows(&db).await, db.value("SELECT COUNT(*) FROM cofiEvent").await);
-    assert_eq!(db.ledger().retry(batch, &[], scene::NOW).await.unwrap(), Retried::default());
-    assert_eq!(db.ledger().retry(batch, &[1, 12], scene::NOW).await.unwrap(), Retried::default());
+    assert_eq!(db.ledger().retry(batch, &[], scene::NOW + 1).await.unwrap(), Retried::default());
+    assert_eq!(db.ledger().retry(batch, &[1, 12], scene::NOW + 2).await.unwrap(), Retried::default());
     assert_eq!((rows(&db).await, db.value("SELECT COUNT(*) FROM cofiEvent").await), (before, events));
 }
 
@@ -106,8 +110,8 @@ async fn cancelled_recordings_are_not_retried(#[values(Sqlite, MariaDb)] on: Eng
     assert_eq!(db.ledger().cancel_batch(batch, scene::NOW).await.unwrap(), 8);
     // What hosts hold may still be identified.
     let retried = db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
-    assert_eq!((retried.placements, retried.identifications.len()), (0, 4));
-    let refused = db.ledger().retry(batch, &[], scene::NOW).await;
+    assert_eq!((retried.placements, retried.identifications), (0, 4));
+    let refused = db.ledger().retry(batch, &[], scene::NOW + 1).await;
     assert!(matches!(refused, Err(LedgerError::BatchCancelled(of)) if of == batch), "{refused:?}");
     let cancelled = db.value("SELECT COUNT(*) FROM cofiRecording WHERE placement = 'cancelled'").await;
     assert_eq!(cancelled, "8");
@@ -131,7 +135,7 @@ async fn retry_of_many_named_recordings_takes_each_once(#[values(Sqlite, MariaDb
     scene::apply(db.ledger(), &failures).await;
     let named: Vec<i64> = (0..1_234).rev().collect();
     let retried = db.ledger().retry(batch, &named, scene::NOW).await.unwrap();
-    assert_eq!(retried.identifications.len(), 1_234);
+    assert_eq!(retried.identifications, 1_234);
     assert_eq!(db.value("SELECT COUNT(*) FROM cofiRecording WHERE lidRound = 2").await, "1234");
 }
 

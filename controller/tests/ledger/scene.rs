@@ -1,5 +1,7 @@
 //! What the tests put on the stage: batches, acknowledgements, results.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use cofi_controller::{
     delivery::{Host, Sent, StoredRecording},
     ledger::{Applied, Begun, Ledger, ManifestEntry, NewBatch, PlacementFailure, Recorded, ReportedResult},
@@ -13,9 +15,12 @@ use cofi_proto::{
 /// What the clock says, in microseconds.
 pub const NOW: i64 = 1_700_000_000_000_000;
 
+/// Requests so far.
+static WISHES: AtomicU32 = AtomicU32::new(0);
+
 pub const ENDPOINT: &str = "https://audio.example/calls";
 
-/// A request for a batch.
+/// A request for a batch, another one each time.
 pub fn wish() -> NewBatch {
     NewBatch {
         source: "/srv/calls".to_owned(),
@@ -24,7 +29,7 @@ pub fn wish() -> NewBatch {
         category_mapping: 1,
         audio_endpoint: ENDPOINT.to_owned(),
         candidates: Vec::new(),
-        idempotency_key: None,
+        idempotency_key: format!("wish {}", WISHES.fetch_add(1, Ordering::Relaxed)),
         request_hash: Digest::of(b"request"),
         now: NOW,
     }
@@ -52,7 +57,7 @@ pub fn names(count: i64) -> Vec<String> {
 pub async fn begin(ledger: &Ledger, new: &NewBatch) -> BatchId {
     match ledger.begin_batch(new).await.unwrap() {
         Begun::New(batch) => batch,
-        other @ (Begun::Existing(_) | Begun::BeingPlanned(_)) => panic!("{other:?}"),
+        other @ (Begun::Existing(_) | Begun::Unpublished(_)) => panic!("{other:?}"),
     }
 }
 

@@ -157,7 +157,7 @@ async fn cancelled_batch_rests_once_what_is_placed_is_identified(#[values(Sqlite
     assert_eq!(settled(&db, batch).await, ["InProgress", "InProgress", "0", "cofi: 2 cancelled"]);
     assert!(db.ledger().unfinished_batches().await.unwrap().is_empty());
     assert_eq!(db.ledger().batch(batch).await.unwrap().state(), BatchState::Cancelled);
-    assert_eq!(db.ledger().cancel_batch(batch, scene::NOW).await.unwrap(), 0);
+    assert_eq!(db.ledger().cancel_batch(batch, scene::NOW + 1).await.unwrap(), 0);
 }
 
 #[rstest]

@@ -74,6 +74,7 @@ impl Server {
 
     /// The same, in a folder of the caller's, which is removed at the end.
     pub fn start_in(folder: PathBuf, arguments: &[&str]) -> Result<Self> {
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
         let watcher = Watcher::of(&folder)?;
         install(&folder)?;
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
@@ -98,6 +99,9 @@ impl Server {
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", self.folder.join("data").display()))
+            // At its start a server removes what it takes for its own
+            // leftovers: in a shared folder, the tables of another one.
+            .arg(format!("--tmpdir={}", self.folder.join("tmp").display()))
             .arg(format!("--socket={}", self.folder.join("socket").display()))
             .arg(format!("--pid-file={}", self.folder.join("pid").display()))
             .arg(format!("--init-file={}", self.folder.join("users.sql").display()))
@@ -188,11 +192,13 @@ impl Server {
 /// Makes the data folder, and the file that gives the tests' user its rights.
 fn install(folder: &Path) -> Result<()> {
     let data = folder.join("data");
+    fs::create_dir(folder.join("tmp")).context("make the folder for temporary tables")?;
     let made = Command::new(programs::install()?)
         .arg("--no-defaults")
         .args(["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"])
         .arg(format!("--datadir={}", data.display()))
         .args(programs::as_root())
+        .env("TMPDIR", folder.join("tmp"))
         .stdin(Stdio::null())
         .output()
         .context("start mariadb-install-db")?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::folders::Folders;
 use crate::{
     client::{BatchQuery, Client, ClientError, RecordingFilter, RecordingQuery},
-    view::{Batch, Placement, Recording},
+    view::{AnyBatch, Batch, Placement, Recording},
 };
 
 /// Ordinals that one retry may name.
@@ -21,8 +21,14 @@ pub(super) struct Outstanding {
 
 /// The folder's batches, oldest first.
 pub(super) async fn batches(client: &Client, folders: &Folders) -> Result<Vec<Batch>, ClientError> {
-    let mut batches = client.pages(BatchQuery, None).collect().await?;
-    batches.retain(|batch| batch.source == folders.source_text());
+    let all = client.pages(BatchQuery, None).collect().await?;
+    let own = |batch| match batch {
+        AnyBatch::Own(batch) => Some(*batch),
+        // It may have been about anything.
+        AnyBatch::Earlier(_) => None,
+    };
+    let mut batches: Vec<Batch> =
+        all.into_iter().filter_map(own).filter(|batch| batch.source == folders.source_text()).collect();
     batches.reverse();
     Ok(batches)
 }

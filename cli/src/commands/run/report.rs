@@ -10,7 +10,7 @@ use crate::{
     commands::list,
     error::Error,
     output::{Console, duration},
-    view::{Batch, Recording},
+    view::{AnyBatch, Batch, Recording},
 };
 
 /// Up to so many recordings are listed one by one; of more, those that failed.
@@ -65,12 +65,13 @@ impl Report {
     ) -> Result<(), Error> {
         let mut totals = Totals::default();
         for batch_id in &self.worked {
-            let batch = client.get_batch(*batch_id).await?;
+            // What this run finished is its own.
+            let AnyBatch::Own(batch) = client.get_batch(*batch_id).await? else { continue };
             totals.add(&batch);
             if console.is_json() {
                 print_recordings(client, *batch_id, console).await?;
             } else {
-                print_batch(client, batch, console).await?;
+                print_batch(client, *batch, console).await?;
             }
         }
         let database = folders.database_as_given().display().to_string();

@@ -15,8 +15,8 @@ use crate::view::Batch;
 
 /// What `--json` prints for each snapshot, one a line.
 #[derive(Debug, Serialize)]
-struct Snapshot<'a> {
-    batch: &'a Batch,
+pub(super) struct Snapshot<'a, B> {
+    pub(super) batch: &'a B,
 }
 
 /// Shows one batch after the other.

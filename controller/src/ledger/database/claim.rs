@@ -2,7 +2,7 @@
 
 use std::{fs::File, time::Duration};
 
-use sqlx::{Connection, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 
 use super::mysql;
 use crate::ledger::{DatabaseUrl, LedgerError};
@@ -12,6 +12,8 @@ use crate::ledger::{DatabaseUrl, LedgerError};
 const PATIENCE: u32 = 5;
 /// How often a server is asked whether the claim still stands.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// How long its answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// The right to be the controller of a database.
 #[derive(Debug)]
@@ -22,8 +24,19 @@ enum Kind {
     /// A lock on a file beside the database; the system drops it with the process.
     File(#[allow(dead_code, reason = "held, not read")] File),
     /// A named lock of the server; it drops it with the connection.
-    Server(Box<MySqlConnection>, DatabaseUrl),
+    Server(ServerClaim),
 }
+
+#[derive(Debug)]
+struct ServerClaim {
+    connection: Box<MySqlConnection>,
+    /// The server's number of the connection.
+    id: i64,
+    url: DatabaseUrl,
+}
+
+/// Names the lock, of the database that a connection uses.
+const LOCK: &str = "CONCAT('cofi.', SHA1(DATABASE()))";
 
 impl Claim {
     pub(in crate::ledger) async fn on_file(database: &std::path::Path) -> Result<Self, LedgerError> {
@@ -44,31 +57,54 @@ impl Claim {
     }
 
     pub(in crate::ledger) async fn on_server(url: &DatabaseUrl) -> Result<Self, LedgerError> {
-        let mut connection = mysql::mysql_connection(url).await?;
-        let lock = "SELECT CAST(GET_LOCK(CONCAT('cofi.', SHA1(DATABASE())), ?) AS SIGNED)";
-        let got: Option<i64> = sqlx::query_scalar(lock).bind(PATIENCE).fetch_one(&mut connection).await?;
-        if got == Some(1) {
-            Ok(Self(Kind::Server(Box::new(connection), url.clone())))
-        } else {
-            Err(LedgerError::Claimed)
-        }
+        ServerClaim::take(url, None).await.map(|claim| Self(Kind::Server(claim)))
     }
 
     /// Keeps the claim for as long as it can be kept; returns when another
     /// controller has it.
-    pub async fn keep(mut self) -> LedgerError {
+    pub async fn keep(self) -> LedgerError {
+        let Kind::Server(mut claim) = self.0 else { return std::future::pending().await };
         loop {
-            let Kind::Server(connection, url) = &mut self.0 else { return std::future::pending().await };
             tokio::time::sleep(INTERVAL).await;
-            if connection.ping().await.is_ok() {
+            if claim.stands().await {
                 continue;
             }
-            // The server was away; whoever comes first has it now.
-            match Self::on_server(url).await {
-                Ok(again) => self = again,
-                Err(LedgerError::Claimed) => return LedgerError::Claimed,
-                Err(error) => tracing::debug!(%error, "the claim on the database is not renewed yet"),
+            // The server was away, or out of reach; whoever comes first has it now.
+            let again = ServerClaim::take(&claim.url, Some(claim.id));
+            match tokio::time::timeout(ANSWER, again).await {
+                Ok(Ok(again)) => claim = again,
+                Ok(Err(LedgerError::Claimed)) => return LedgerError::Claimed,
+                Ok(Err(error)) => tracing::debug!(%error, "the claim on the database is not renewed yet"),
+                Err(_) => tracing::debug!("the claim on the database is not renewed yet"),
             }
         }
+    }
+}
+
+impl ServerClaim {
+    /// Takes the lock, also from a connection of this controller's own that was
+    /// lost without the server's knowing: it would be held for hours.
+    async fn take(url: &DatabaseUrl, lost: Option<i64>) -> Result<Self, LedgerError> {
+        let mut connection = Box::new(mysql::mysql_connection(url).await?);
+        if let Some(lost) = lost {
+            let holder = format!("SELECT CAST(IS_USED_LOCK({LOCK}) AS SIGNED)");
+            let holder: Option<i64> =
+                sqlx::query_scalar(AssertSqlSafe(holder)).fetch_one(&mut *connection).await?;
+            if holder == Some(lost) {
+                let kill = sqlx::query(AssertSqlSafe(format!("KILL {lost}"))).execute(&mut *connection).await;
+                // It may have ended meanwhile; whether it has, the lock will say.
+                kill.inspect_err(|error| tracing::debug!(%error, "a lost connection was not ended")).ok();
+            }
+        }
+        let lock = format!("SELECT CAST(GET_LOCK({LOCK}, ?) AS SIGNED), CAST(CONNECTION_ID() AS SIGNED)");
+        let (got, id): (Option<i64>, i64) =
+            sqlx::query_as(AssertSqlSafe(lock)).bind(PATIENCE).fetch_one(&mut *connection).await?;
+        if got == Some(1) { Ok(Self { connection, id, url: url.clone() }) } else { Err(LedgerError::Claimed) }
+    }
+
+    /// Whether the connection that holds the lock lives.
+    async fn stands(&mut self) -> bool {
+        let answer = tokio::time::timeout(ANSWER, self.connection.ping()).await;
+        answer.is_ok_and(|answer| answer.is_ok())
     }
 }

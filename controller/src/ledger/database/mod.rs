@@ -4,6 +4,7 @@
 
 mod claim;
 mod mysql;
+mod mysql_transaction;
 mod sqlite;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 pub use claim::Claim;
 use mysql::MySqlServer;
 pub(super) use mysql::mysql_connection;
+use mysql_transaction::MySqlTransaction;
 use sqlite::Sqlite3;
 
 use super::{
@@ -102,7 +104,7 @@ impl Database {
 #[derive(Debug)]
 pub(super) enum Transaction {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-    MySql(sqlx::Transaction<'static, sqlx::MySql>),
+    MySql(MySqlTransaction),
 }
 
 /// What a text column holds.
@@ -119,7 +121,7 @@ impl Transaction {
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, LedgerError> {
         Ok(match self {
             Self::Sqlite(tx) => sqlite::query(statement).execute(&mut **tx).await?.rows_affected(),
-            Self::MySql(tx) => mysql::query(statement).execute(&mut **tx).await?.rows_affected(),
+            Self::MySql(tx) => mysql::query(statement).execute(tx.connection()?).await?.rows_affected(),
         })
     }
 
@@ -128,7 +130,7 @@ impl Transaction {
         match self {
             Self::Sqlite(tx) => Ok(sqlite::query(statement).execute(&mut **tx).await?.last_insert_rowid()),
             Self::MySql(tx) => {
-                let id = mysql::query(statement).execute(&mut **tx).await?.last_insert_id();
+                let id = mysql::query(statement).execute(tx.connection()?).await?.last_insert_id();
                 i64::try_from(id)
                     .map_err(|_| LedgerError::Corrupt { column: "id".to_owned(), value: id.to_string() })
             }
@@ -158,7 +160,7 @@ impl Transaction {
                 sqlite::query(statement).fetch_all(&mut **tx).await?.iter().map(sqlite::row).collect()
             }
             Self::MySql(tx) => {
-                mysql::query(statement).fetch_all(&mut **tx).await?.iter().map(mysql::row).collect()
+                mysql::query(statement).fetch_all(tx.connection()?).await?.iter().map(mysql::row).collect()
             }
         }
     }
@@ -173,17 +175,30 @@ impl Transaction {
                 .map(sqlite::row)
                 .transpose(),
             Self::MySql(tx) => {
-                mysql::query(statement).fetch_optional(&mut **tx).await?.as_ref().map(mysql::row).transpose()
+                let row = mysql::query(statement).fetch_optional(tx.connection()?).await?;
+                row.as_ref().map(mysql::row).transpose()
             }
         }
     }
 
     pub(super) async fn commit(self) -> Result<(), LedgerError> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::MySql(tx) => tx.commit().await?,
+        let committed = match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::MySql(tx) => tx.commit().await,
+        };
+        committed.map_err(|error| LedgerError::from(error).at_commit())
+    }
+
+    /// Ends it without a change. It is rolled back in any case: this only says
+    /// that the connection is in good order.
+    pub(super) async fn roll_back(self) {
+        let rolled_back = match self {
+            Self::Sqlite(tx) => tx.rollback().await,
+            Self::MySql(tx) => tx.rollback().await,
+        };
+        if let Err(error) = rolled_back {
+            tracing::debug!(%error, "a connection was given up");
         }
-        Ok(())
     }
 
     /// What ends a SELECT of rows that are about to be changed. SQLite needs

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use sqlx::{
-    AssertSqlSafe, Column, ConnectOptions, Executor, MySql, MySqlConnection, MySqlPool, Row as _,
-    Transaction, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, ConnectOptions, Connection, Executor, MySql, MySqlConnection, MySqlPool, Row as _,
+    TypeInfo, ValueRef,
     mysql::{MySqlArguments, MySqlConnectOptions, MySqlPoolOptions, MySqlRow, MySqlSslMode},
     query::Query,
 };
 
-use super::{DatabaseUrl, TextColumn};
+use super::{DatabaseUrl, TextColumn, mysql_transaction::MySqlTransaction};
 use crate::ledger::{
     LedgerError, Repertoire,
     sql::{Row, Statement, Value},
@@ -21,6 +21,8 @@ const WRITERS: u32 = 6;
 const READERS: u32 = 4;
 /// How long a call waits for a connection before the database counts as away.
 const ACQUIRE: Duration = Duration::from_secs(5);
+/// How long an idle connection may take to say that it lives.
+const PING: Duration = Duration::from_secs(1);
 /// Texts that are kept prepared on a connection: every statement in every
 /// chunk size.
 const STATEMENT_CACHE: usize = 256;
@@ -54,12 +56,12 @@ impl MySqlServer {
         &self.url
     }
 
-    pub(super) async fn begin_writing(&self) -> Result<Transaction<'static, MySql>, LedgerError> {
-        Ok(self.writers.begin().await?)
+    pub(super) async fn begin_writing(&self) -> Result<MySqlTransaction, LedgerError> {
+        Ok(MySqlTransaction::begin(&self.writers, "START TRANSACTION").await?)
     }
 
-    pub(super) async fn begin_reading(&self) -> Result<Transaction<'static, MySql>, LedgerError> {
-        Ok(self.readers.begin_with("START TRANSACTION READ ONLY").await?)
+    pub(super) async fn begin_reading(&self) -> Result<MySqlTransaction, LedgerError> {
+        Ok(MySqlTransaction::begin(&self.readers, "START TRANSACTION READ ONLY").await?)
     }
 
     pub(super) async fn close(&self) {
@@ -76,14 +78,25 @@ pub(in crate::ledger) async fn mysql_connection(url: &DatabaseUrl) -> Result<MyS
 }
 
 fn pool(connections: u32, isolation: &'static str) -> MySqlPoolOptions {
-    MySqlPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).after_connect(
-        move |connection, _| {
+    MySqlPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        // By itself it would wait for a lost connection as long as for a new one.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(lives(connection)))
+        .after_connect(move |connection, _| {
             Box::pin(async move {
                 connection.execute(SESSION).await?;
                 connection.execute(isolation).await.map(|_| ())
             })
-        },
-    )
+        })
+}
+
+/// Whether an idle connection can be used; one that was lost without a word
+/// does not answer.
+async fn lives(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    let silence = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(PING, connection.ping()).await.map_err(silence)?.map(|()| true)
 }
 
 /// Off loopback the server's certificate is verified.

@@ -3,6 +3,8 @@
 mod agent;
 mod batch;
 mod call;
+mod earlier;
+mod lid_report;
 mod outcome;
 mod plan;
 mod recording;
@@ -11,6 +13,8 @@ mod words;
 pub use agent::*;
 pub use batch::*;
 pub use call::*;
+pub use earlier::*;
+pub use lid_report::*;
 pub use outcome::*;
 pub use plan::*;
 pub use recording::*;

@@ -17,8 +17,9 @@ pub struct NewBatch {
     pub audio_endpoint: String,
     /// Codes that identification may answer with; empty means any.
     pub candidates: Vec<String>,
-    /// The caller's key, if it gave one.
-    pub idempotency_key: Option<String>,
+    /// What names the request: the same one again is answered with the batch
+    /// that it has.
+    pub idempotency_key: String,
     /// Digest of the request, to tell whether a key is used for the same one.
     pub request_hash: Digest,
     /// Microseconds since 1970-01-01 UTC.
@@ -32,8 +33,8 @@ pub enum Begun {
     New(BatchId),
     /// The same request made this batch before.
     Existing(BatchId),
-    /// The same request is planning this batch at this moment.
-    BeingPlanned(BatchId),
+    /// The same request has begun this batch and not published it.
+    Unpublished(BatchId),
 }
 
 /// A file of a batch.

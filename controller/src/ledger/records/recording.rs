@@ -100,12 +100,12 @@ pub struct RecordingRecord {
 }
 
 /// Recordings that a retry set going again.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retried {
     /// To be placed again.
     pub placements: u64,
-    /// To be identified again, with their new round, and who holds them.
-    pub identifications: Vec<PendingLid>,
+    /// To be identified again.
+    pub identifications: u64,
 }
 
 /// A stored recording whose round of identification is open.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::server::Server;
 use crate::ledger::{
     LedgerError,
     database::Transaction,
@@ -13,19 +14,6 @@ use crate::ledger::{
 pub(super) struct Catalogue {
     pub(super) server: Server,
     tables: HashMap<&'static str, Table>,
-}
-
-/// What matters of the server itself.
-#[derive(Debug)]
-pub(super) struct Server {
-    /// Defaults of columns are told as SQL has them, not as bare values.
-    pub(super) quotes_defaults: bool,
-    /// The variable by which the server refuses tables without a primary key.
-    pub(super) demands_keys: Option<String>,
-    /// Bytes.
-    pub(super) page_size: i64,
-    /// Names of tables are the same in upper and lower case.
-    folds_names: bool,
 }
 
 /// A table, or a view.
@@ -87,26 +75,6 @@ impl Catalogue {
     }
 }
 
-impl Server {
-    async fn read(tx: &mut Transaction) -> Result<Self, LedgerError> {
-        // The variables of one server are unknown to the other, which is no error here.
-        let select = "SHOW VARIABLES WHERE Variable_name IN ('version', 'lower_case_table_names', \
-                      'innodb_page_size', 'innodb_force_primary_key', 'sql_require_primary_key')";
-        let rows = tx.rows(Statement::named("server_variables", select)).await?;
-        let variables: HashMap<String, String> =
-            rows.iter().map(|row| Ok((row.text(0)?, row.text(1)?))).collect::<Result<_, LedgerError>>()?;
-        let variable = |name: &str| variables.get(name).map(String::as_str);
-        let demands = |name: &&&str| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("ON"));
-        let demands_keys = ["innodb_force_primary_key", "sql_require_primary_key"];
-        Ok(Self {
-            quotes_defaults: variable("version").is_some_and(|version| version.contains("MariaDB")),
-            demands_keys: demands_keys.iter().find(demands).map(|name| (*name).to_owned()),
-            page_size: variable("innodb_page_size").and_then(|size| size.parse().ok()).unwrap_or(16_384),
-            folds_names: variable("lower_case_table_names").is_some_and(|value| value != "0"),
-        })
-    }
-}
-
 impl Table {
     async fn read(
         tx: &mut Transaction,
@@ -119,7 +87,7 @@ impl Table {
         for row in rows {
             let found = row.text(0)?;
             // The comparison above may set case aside where the server does not.
-            if found != name && !(server.folds_names && found.eq_ignore_ascii_case(name)) {
+            if found != name && !(server.folds_names() && found.eq_ignore_ascii_case(name)) {
                 continue;
             }
             return Ok(Some(Self {

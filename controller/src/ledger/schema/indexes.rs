@@ -2,7 +2,8 @@
 
 use super::{
     Step,
-    catalogue::{Catalogue, Column, Server, Table},
+    catalogue::{Catalogue, Column, Table},
+    server::Server,
 };
 
 /// Name, table, columns.
@@ -29,7 +30,7 @@ pub(super) fn missing(catalogue: &Catalogue) -> Indexes {
             continue;
         }
         let keyless = table.is_none_or(|table| !table.has_primary_key()) && table_name == "fileDistribution";
-        if let Some(variable) = catalogue.server.demands_keys.as_deref().filter(|_| keyless) {
+        if let Some(variable) = catalogue.server.demands_keys().filter(|_| keyless) {
             indexes.notes.push(format!(
                 "`{table_name}` gets no index: it has no primary key, and with {variable} the server changes \
                  no such table; distribution is slower without it"
@@ -73,7 +74,7 @@ fn widest(table: &Table, server: &Server) -> i64 {
     if format == "compact" || format == "redundant" {
         return 767;
     }
-    match server.page_size {
+    match server.page_size() {
         ..8_192 => 768 - NUMBER,
         8_192..16_384 => 1_536 - NUMBER,
         _ => 3_072 - NUMBER,

@@ -2,8 +2,9 @@
 //! thing that is wrong stays: its character set, default, comment.
 
 use super::{
-    catalogue::{Column, Server, Table},
+    catalogue::{Column, Table},
     expected::{Expected, Kind},
+    server::Server,
 };
 
 /// How something is put right.
@@ -176,7 +177,7 @@ impl Column {
     }
 
     fn default_as_sql(&self, default: &str, server: &Server) -> String {
-        if server.quotes_defaults {
+        if server.quotes_defaults() {
             default.to_owned()
         } else if self.extra.contains("default_generated") {
             let is_time = default.to_lowercase().starts_with("current_timestamp");

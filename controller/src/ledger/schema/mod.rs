@@ -2,7 +2,7 @@
 //! column or losing a row of the tables that others share.
 //!
 //! ```text
-//! catalogue  what the database has
+//! catalogue  what the database has, server: how it is set up
 //! expected   what Cofi needs      --check, mend-->  findings: nothing is done
 //! own, indexes, view              --plan-->         steps, run one by one
 //! ```
@@ -14,6 +14,7 @@ mod indexes;
 mod mend;
 mod own;
 mod run;
+mod server;
 mod view;
 
 use std::fmt;
@@ -94,7 +95,8 @@ async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, 
     } else {
         expected::TABLES.iter().all(|name| catalogue.table(name).is_none())
     };
-    let mut findings = own::strangers(&catalogue, &progress);
+    let mut findings = catalogue.server.findings();
+    findings.extend(own::strangers(&catalogue, &progress));
     findings.extend(view::stranger(&catalogue));
     if makes_shared {
         findings.extend(keys_demanded(&catalogue));
@@ -110,7 +112,8 @@ async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, 
     }
     steps.extend(own::OWN.iter().flat_map(|migration| migration.steps(&progress)));
     steps.extend(view::step(&catalogue));
-    let mut notes = triggers(tx).await?;
+    let mut notes = catalogue.server.notes();
+    notes.extend(triggers(tx).await?);
     if add_indexes {
         let missing = indexes::missing(&catalogue);
         steps.extend(missing.steps);
@@ -122,7 +125,7 @@ async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, 
 /// A server that takes no table without a primary key, as one of the shared
 /// tables is.
 fn keys_demanded(catalogue: &Catalogue) -> Option<Finding> {
-    let variable = catalogue.server.demands_keys.as_deref()?;
+    let variable = catalogue.server.demands_keys()?;
     Some(Finding::new(
         format!(
             "the shared tables cannot be made: `fileDistribution` has no primary key, and {variable} is on"
@@ -138,7 +141,8 @@ pub(super) async fn assert_ready(tx: &mut Transaction) -> Result<(), LedgerError
     if !progress.is_complete() {
         return Err(LedgerError::NotMigrated);
     }
-    let mut findings = own::missing_columns(&catalogue);
+    let mut findings = catalogue.server.findings();
+    findings.extend(own::missing_columns(&catalogue));
     findings.extend(check::check(tx, &catalogue).await?);
     if findings.is_empty() { Ok(()) } else { Err(LedgerError::Unfit(findings)) }
 }
