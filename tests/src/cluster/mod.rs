@@ -194,7 +194,8 @@ impl Cluster {
             let rests = match seen.state() {
                 pb::BatchState::Complete
                 | pb::BatchState::CompleteWithFailures
-                | pb::BatchState::Cancelled => true,
+                | pb::BatchState::Cancelled
+                | pb::BatchState::Earlier => true,
                 pb::BatchState::Unspecified | pb::BatchState::Distributing | pb::BatchState::Identifying => {
                     false
                 }
