@@ -21,6 +21,8 @@ pub mod client;
 pub mod cluster;
 pub mod corpus;
 pub mod database;
+pub mod disk;
+pub mod foreign;
 pub mod given;
 pub mod journal;
 pub mod logs;

@@ -15,7 +15,7 @@ const OK: u8 = 0x00;
 /// What a client says with a packet, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Said {
-    /// A COMMIT of a transaction with these statements.
+    /// A COMMIT of a transaction that may write, with these statements.
     Commit(Vec<String>),
     /// Anything else.
     Else,
@@ -30,6 +30,8 @@ pub(super) struct Conversation {
     preparing: Option<String>,
     /// Of the transaction that is open.
     statements: Vec<String>,
+    /// Whether that one only reads: its COMMIT decides nothing.
+    only_reads: bool,
 }
 
 /// Length of the payload that follows a header.
@@ -59,10 +61,12 @@ impl Conversation {
 
     fn queried(&mut self, text: &str) -> Said {
         if text == "COMMIT" {
-            return Said::Commit(std::mem::take(&mut self.statements));
+            let statements = std::mem::take(&mut self.statements);
+            return if self.only_reads { Said::Else } else { Said::Commit(statements) };
         }
         if ["BEGIN", "START TRANSACTION", "ROLLBACK"].iter().any(|begin| text.starts_with(begin)) {
             self.statements.clear();
+            self.only_reads = text.ends_with("READ ONLY");
         } else {
             self.statements.push(name(text));
         }
@@ -114,6 +118,13 @@ mod tests {
         say(&mut talk, EXECUTE, &[9, 0, 0, 0, 0]);
         assert_eq!(say(&mut talk, QUERY, b"COMMIT"), Said::Commit(vec!["one".to_owned()]));
         assert_eq!(say(&mut talk, QUERY, b"COMMIT"), Said::Commit(Vec::new()));
+    }
+
+    #[test]
+    fn a_commit_of_what_only_reads_is_none() {
+        let mut talk = Conversation::default();
+        say(&mut talk, QUERY, b"START TRANSACTION READ ONLY");
+        assert_eq!(say(&mut talk, QUERY, b"COMMIT"), Said::Else);
     }
 
     #[test]

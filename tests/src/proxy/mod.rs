@@ -16,11 +16,13 @@ mod pump;
 
 use std::{
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    ops::Range,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
 use anyhow::{Context as _, Result};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 /// When a connection is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub enum When {
 pub enum Commits {
     /// The next one of a transaction with a statement of this name.
     NextWith(&'static str),
-    /// Every so manieth of those that write.
+    /// Every so manieth; those of the controller's probes do not count.
     Every(u32),
 }
 
@@ -58,8 +60,8 @@ struct State {
     ended: bool,
     stands_still: bool,
     cut: Option<(Commits, When)>,
-    /// Of each connection from now on.
-    replies_at_most: Option<usize>,
+    /// Of each connection from now on: bytes, and what chooses among them.
+    replies_at_most: Option<(Range<usize>, StdRng)>,
     commits: u32,
     cuts: u32,
     opened: u64,
@@ -100,9 +102,9 @@ impl Proxy {
         self.shared.state().cut = Some((commits, when));
     }
 
-    /// Cuts each new connection within the reply that has this byte.
-    pub fn cut_replies_after(&self, bytes: usize) {
-        self.shared.state().replies_at_most = Some(bytes);
+    /// Cuts each new connection after so many bytes of replies, wherever that is.
+    pub fn cut_replies_after(&self, bytes: Range<usize>, seed: u64) {
+        self.shared.state().replies_at_most = Some((bytes, StdRng::seed_from_u64(seed)));
     }
 
     /// Forwards everything from now on.
@@ -163,7 +165,8 @@ impl Shared {
         let id = state.opened;
         state.opened += 1;
         state.connections.push((client.try_clone()?, server.try_clone()?));
-        let replies_at_most = state.replies_at_most;
+        let choose = |(bytes, random): &mut (Range<usize>, StdRng)| random.random_range(bytes.clone());
+        let replies_at_most = state.replies_at_most.as_mut().map(choose);
         drop(state);
         pump::start(pump::Connection::new(self.clone(), id, replies_at_most), client, server)
     }
@@ -184,10 +187,9 @@ impl Shared {
         let meant = match commits {
             Commits::NextWith(name) => statements.iter().any(|statement| statement == name),
             Commits::Every(number) => {
-                // A probe writes nothing, and comes too often.
-                let writes = statements.iter().any(|statement| statement != "probe");
-                state.commits += u32::from(writes);
-                writes && state.commits.is_multiple_of(number)
+                let counts = statements.iter().any(|statement| statement != "probe");
+                state.commits += u32::from(counts);
+                counts && state.commits.is_multiple_of(number)
             }
         };
         if !meant {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use cofi_mariadb::Server;
 use cofi_tests::{
-    audit::{Allowed, audit_allowing, done_once},
+    audit::{audit, done_once},
     cluster::{Cluster, SOON},
     corpus::Corpus,
     reader::Reader,
@@ -14,7 +14,7 @@ use cofi_tests::{
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tokio::time::Instant;
 
-use crate::outage::{self, GOES_ON_WITHIN, TOLD};
+use crate::outage::{self, GOES_ON_WITHIN};
 
 const RECORDINGS: usize = 4_000;
 
@@ -95,7 +95,7 @@ async fn reaches(work: Work, cluster: &Cluster, batch: i64, aim: i64) -> Result<
 async fn finish(mut cluster: Cluster, corpus: &Corpus, batch: i64, reader: Reader) -> Result<()> {
     cluster.at_rest(batch).await?;
     reader.finish()?;
-    let tally = audit_allowing(&cluster, corpus, batch, Allowed { errors: &TOLD }).await?;
+    let tally = audit(&cluster, corpus, batch).await?;
     ensure!(tally.identified == u64::try_from(RECORDINGS)?, "{tally:?}");
     done_once(&cluster, batch).await?;
     cluster.stop().await

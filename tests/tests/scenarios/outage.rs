@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use cofi_tests::{client::Client, wait::until};
 
-/// What is logged at ERROR about it: somebody must look.
-pub(crate) const TOLD: [&str; 2] = ["the database is away", "the database does not answer"];
+/// What is logged at ERROR about one that lasts: somebody must look.
+pub(crate) const TOLD: [&str; 1] = ["the database stays away"];
 
 /// How soon the health protocol says so.
 pub(crate) const TELLS_WITHIN: Duration = Duration::from_secs(10);
