@@ -29,8 +29,10 @@ pub(crate) async fn run(operation: Operation, global: Global, console: Console) 
 
 async fn or_interrupted(command: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
     tokio::select! {
-        exit = command => exit,
+        // The signal is listened for before anything is asked of anybody.
+        biased;
         () = interrupt() => Err(Error::Interrupted),
+        exit = command => exit,
     }
 }
 
