@@ -58,7 +58,10 @@ pub async fn run(config: Config, listeners: Listeners, stop: CancellationToken) 
         .await
         .with_context(|| format!("open the database {}", config.database.url))?;
     let outcome = serve(config, listeners, ledger.clone(), stop).await;
-    ledger.close().await;
+    // A connection that was lost without a word does not take its leave.
+    if tokio::time::timeout(GRACE, ledger.close()).await.is_err() {
+        tracing::warn!("connections to the database did not end in time");
+    }
     outcome
 }
 

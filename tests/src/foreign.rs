@@ -40,8 +40,8 @@ pub struct ForeignWriter {
 }
 
 impl ForeignWriter {
-    /// Takes up each recording of a batch that has rows: `sttDone` becomes 1,
-    /// `call.status` 'InProgress'.
+    /// Takes up each recording of a batch that has rows: `sttDone` becomes 1, and
+    /// `call.status` says that it is in progress.
     pub fn start(database: &OnServer, batch: i64, seed: u64) -> Result<Self> {
         let (stop, stopped) = mpsc::channel();
         let options = database.options(Right::Everything);

@@ -11,9 +11,10 @@ use cofi_tests::{
     audit::{Allowed, audit, findings},
     cluster::Cluster,
     corpus::Corpus,
-    database::{Database, change},
+    database::{Database, Kind, change},
     reader::Reader,
 };
+use rstest::rstest;
 
 const RECORDINGS: usize = 40;
 
@@ -30,7 +31,11 @@ const ROWS: [(&str, &str, bool); 21] = [
     ("UPDATE lidStatus SET `language` = 'xx' WHERE id = 3", "lidStatus.language of", true),
     ("UPDATE lidStatus SET lidProcessingTime = '99' WHERE id = 3", "lidProcessingTime of", false),
     ("UPDATE lidStatus SET ip = '10.0.0.1' WHERE id = 3", "lidStatus.ip of", false),
-    ("DELETE FROM fileDistribution WHERE rowid = 3", "0 fileDistribution and 1 call rows", true),
+    (
+        "DELETE FROM fileDistribution WHERE `file` = (SELECT audioName FROM `call` WHERE id = 3)",
+        "0 fileDistribution and 1 call rows",
+        true,
+    ),
     ("DELETE FROM `call` WHERE id = 3", "1 fileDistribution and 0 call rows", true),
     (
         "INSERT INTO `call` (audioName, audioUrl, ip, status, `type`, lang, languageId, audioDuration, userId, \
@@ -46,9 +51,21 @@ const ROWS: [(&str, &str, bool); 21] = [
     ("UPDATE `call` SET status = 'Complete' WHERE id = 3", "the call of", true),
     ("UPDATE `call` SET audioUrl = 'file:///elsewhere' WHERE id = 3", "the call of", false),
     ("UPDATE `call` SET summary = 'hello' WHERE id = 3", "the call of", false),
-    ("UPDATE fileDistribution SET lidDone = 0 WHERE rowid = 3", "lidDone of", true),
-    ("UPDATE fileDistribution SET ip = '10.0.0.1' WHERE rowid = 3", "fileDistribution.ip of", true),
-    ("UPDATE fileDistribution SET sttDone = 1 WHERE rowid = 3", "other flags of", false),
+    (
+        "UPDATE fileDistribution SET lidDone = 0 WHERE `file` = (SELECT audioName FROM `call` WHERE id = 3)",
+        "lidDone of",
+        true,
+    ),
+    (
+        "UPDATE fileDistribution SET ip = '10.0.0.1' WHERE `file` = (SELECT audioName FROM `call` WHERE id = 3)",
+        "fileDistribution.ip of",
+        true,
+    ),
+    (
+        "UPDATE fileDistribution SET sttDone = 1 WHERE `file` = (SELECT audioName FROM `call` WHERE id = 3)",
+        "other flags of",
+        false,
+    ),
     (
         "UPDATE cofiRecording SET placement = 'planned', lid = 'none' WHERE ordinal = 3",
         "which is nowhere",
@@ -60,7 +77,10 @@ const ROWS: [(&str, &str, bool); 21] = [
 
 /// Statements on the controller's database that only the audit looks for.
 const OWN_ROWS: [(&str, &str); 4] = [
-    ("UPDATE cofiRecording SET digest = zeroblob(16) WHERE ordinal = 3", "its row another"),
+    (
+        "UPDATE cofiRecording SET digest = X'00000000000000000000000000000000' WHERE ordinal = 3",
+        "its row another",
+    ),
     ("UPDATE cofiRecording SET agent = 'host-9' WHERE ordinal = 3", "which is no agent"),
     ("UPDATE batchStatus SET lidStatus = 'InProgress'", "lidStatus of the batch"),
     ("UPDATE batchStatus SET currentBatch = 1", "currentBatch"),
@@ -73,6 +93,20 @@ const JOURNAL: [(&str, &str); 3] = [
     ("DELETE FROM recording WHERE ordinal = 3", "and the rows differ"),
 ];
 
+/// Copies every table of a database on a server that the audit reads.
+const COPY: &str = "CREATE TABLE goldenStatus AS SELECT * FROM batchStatus; \
+    CREATE TABLE goldenCall AS SELECT * FROM `call`; \
+    CREATE TABLE goldenFile AS SELECT * FROM fileDistribution; \
+    CREATE TABLE goldenLid AS SELECT * FROM lidStatus; \
+    CREATE TABLE goldenRecording AS SELECT * FROM cofiRecording";
+
+/// Brings the copies back.
+const RESTORE: &str = "DELETE FROM batchStatus; INSERT INTO batchStatus SELECT * FROM goldenStatus; \
+    DELETE FROM `call`; INSERT INTO `call` SELECT * FROM goldenCall; \
+    DELETE FROM fileDistribution; INSERT INTO fileDistribution SELECT * FROM goldenFile; \
+    DELETE FROM lidStatus; INSERT INTO lidStatus SELECT * FROM goldenLid; \
+    DELETE FROM cofiRecording; INSERT INTO cofiRecording SELECT * FROM goldenRecording";
+
 /// A batch that is done and whose processes have ended, and a copy of all they
 /// left.
 struct Bench {
@@ -83,8 +117,8 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new() -> Result<Self> {
-        let (mut cluster, corpus) = Cluster::with_corpus(1, RECORDINGS, 1).await?;
+    async fn new(kind: Kind) -> Result<Self> {
+        let (mut cluster, corpus) = Cluster::with_corpus_on(kind, 1, RECORDINGS, 1).await?;
         let batch = cluster.submit(&corpus).await?;
         cluster.at_rest(batch).await?;
         audit(&cluster, &corpus, batch).await?;
@@ -93,26 +127,37 @@ impl Bench {
         for folder in Self::folders(&cluster) {
             copy(&folder, &golden.join(folder.file_name().context("a folder without a name")?))?;
         }
+        if let Database::Server(_) = cluster.controller.database() {
+            change(cluster.controller.database(), COPY).await?;
+        }
         Ok(Self { cluster, corpus, batch, golden })
     }
 
-    fn folders(cluster: &Cluster) -> [PathBuf; 2] {
-        [cluster.controller.state_dir(), cluster.agents[0].data_dir()]
+    /// What lies in files; an embedded database does.
+    fn folders(cluster: &Cluster) -> Vec<PathBuf> {
+        let agent = cluster.agents[0].data_dir();
+        match cluster.controller.database() {
+            Database::File(_) => vec![cluster.controller.state_dir(), agent],
+            Database::Server(_) => vec![agent],
+        }
     }
 
-    fn restore(&self) -> Result<()> {
+    async fn restore(&self) -> Result<()> {
         for folder in Self::folders(&self.cluster) {
             fs::remove_dir_all(&folder)?;
             copy(&self.golden.join(folder.file_name().context("a folder without a name")?), &folder)?;
         }
-        Ok(())
+        match self.cluster.controller.database() {
+            Database::File(_) => Ok(()),
+            database @ Database::Server(_) => change(database, RESTORE).await.map(drop),
+        }
     }
 
     /// The audit must say `words` about what was done.
     async fn is_found(&self, what: &str, words: &str) -> Result<()> {
         let (_, found) = findings(&self.cluster, &self.corpus, self.batch, Allowed::default()).await?;
         ensure!(found.to_string().contains(words), "{what}: the audit has {found}");
-        self.restore()
+        self.restore().await
     }
 
     async fn damage(&self, statement: &'static str) -> Result<()> {
@@ -142,9 +187,12 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_finds_planted_damage_in_rows() -> Result<()> {
-    let bench = Bench::new().await?;
+async fn the_audit_finds_planted_damage_in_rows(#[case] kind: Kind) -> Result<()> {
+    let bench = Bench::new(kind).await?;
     let (_, found) = findings(&bench.cluster, &bench.corpus, bench.batch, Allowed::default()).await?;
     ensure!(found.is_empty(), "nothing is damaged yet, and the audit has {found}");
     for (statement, words, _) in ROWS {
@@ -160,7 +208,7 @@ async fn the_audit_finds_planted_damage_in_rows() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_finds_planted_damage_in_files_journals_and_logs() -> Result<()> {
-    let bench = Bench::new().await?;
+    let bench = Bench::new(Kind::Sqlite).await?;
     let agent = &bench.cluster.agents[0];
     let stored = bench.stored()?;
 
@@ -190,9 +238,12 @@ async fn the_audit_finds_planted_damage_in_files_journals_and_logs() -> Result<(
     Ok(())
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_reader_sees_planted_damage() -> Result<()> {
-    let bench = Bench::new().await?;
+async fn the_reader_sees_planted_damage(#[case] kind: Kind) -> Result<()> {
+    let bench = Bench::new(kind).await?;
     let read = || Reader::start(bench.cluster.controller.database(), bench.batch, &bench.corpus)?.finish();
     let seen = read()?;
     ensure!(usize::try_from(seen.identified)? == RECORDINGS, "{seen:?}");
@@ -200,14 +251,17 @@ async fn the_reader_sees_planted_damage() -> Result<()> {
         bench.damage(statement).await?;
         let seen = read();
         ensure!(seen.is_err(), "{statement}: the reader saw nothing wrong: {seen:?}");
-        bench.restore()?;
+        bench.restore().await?;
     }
     Ok(())
 }
 
+#[rstest]
+#[case::sqlite(Kind::Sqlite)]
+#[case::mariadb(Kind::MariaDb)]
 #[tokio::test(flavor = "multi_thread")]
-async fn the_reader_sees_counts_that_go_back() -> Result<()> {
-    let bench = Bench::new().await?;
+async fn the_reader_sees_counts_that_go_back(#[case] kind: Kind) -> Result<()> {
+    let bench = Bench::new(kind).await?;
     let reader = Reader::start(bench.cluster.controller.database(), bench.batch, &bench.corpus)?;
     reader.has_looked()?;
     // All rows of one recording, so that no two tables contradict each other.
