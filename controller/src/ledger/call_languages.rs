@@ -8,6 +8,7 @@ use cofi_proto::BatchId;
 use super::{
     LedgerError,
     database::Transaction,
+    repertoire::comparable,
     sql::{Statement, Value, chunks},
 };
 
@@ -32,7 +33,7 @@ impl LanguageIds {
         tx: &mut Transaction,
         codes: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, LedgerError> {
-        let mut codes: Vec<&str> = codes.into_iter().collect();
+        let mut codes = comparable(tx, ("language", "languageCode"), codes).await?;
         codes.sort_unstable();
         codes.dedup();
         let mut ids = HashMap::with_capacity(codes.len());

@@ -21,6 +21,7 @@ mod meta;
 mod placed;
 mod recordings;
 mod records;
+mod repertoire;
 mod restored;
 mod results;
 mod schema;

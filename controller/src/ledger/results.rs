@@ -15,6 +15,7 @@ use super::{
     Applied, Ledger, LedgerError, Lid, Placement, ReportedResult,
     call_languages::{CallLanguage, LanguageIds, write_languages},
     database::Transaction,
+    repertoire::with_languages_that_fit,
     restored::{NeededCall, restore_calls},
     sql::{Statement, case_chunks, chunks, state_is},
     stored::Event,
@@ -64,6 +65,8 @@ impl Ledger {
         now: i64,
     ) -> Result<Vec<Applied>, LedgerError> {
         write_transaction!(self, |tx| {
+            let fitted = with_languages_that_fit(tx, group).await?;
+            let group = fitted.as_deref().unwrap_or(group);
             let mut by_batch: BTreeMap<BatchId, Vec<&ReportedResult>> = BTreeMap::new();
             for result in group {
                 by_batch.entry(result.recording.batch).or_default().push(result);

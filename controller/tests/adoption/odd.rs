@@ -1,12 +1,15 @@
 //! Databases that are worse than production's and still work: adopted without
 //! a change, and a controller's whole work on them.
 
+use cofi_language::LanguageTable;
+use cofi_proto::BatchId;
 use rstest::rstest;
 
 use crate::{
     driving::{self, NEW_ROWS},
     fingerprint::Fingerprint,
     place::{PRODUCTION, Place, UNICODE},
+    scene,
 };
 
 /// Migrates and drives; every old row and column is the same afterwards. What
@@ -20,6 +23,20 @@ async fn adopt(place: &Place<'_>, more_rows: &[(&str, usize)]) {
     driving::drive(place).await;
     let after = Fingerprint::without(place, &aside).await;
     before.assert_kept_in(&after, &[&NEW_ROWS[..], more_rows].concat());
+    bring_in_line(place).await;
+}
+
+/// Batches of earlier services take the results that lie in `lidStatus`,
+/// whatever collations the two tables have; a second time nothing is left.
+async fn bring_in_line(place: &Place<'_>) {
+    let ledger = place.open().await.unwrap();
+    let languages = LanguageTable::new([]).unwrap();
+    for batch in (1..=3).map(BatchId) {
+        let report = ledger.apply_lid_results(batch, &languages, scene::NOW).await.unwrap();
+        assert!(report.changed > 0, "{report:?}");
+        assert_eq!(ledger.apply_lid_results(batch, &languages, scene::NOW).await.unwrap().changed, 0);
+    }
+    ledger.close().await;
 }
 
 /// Without foreign keys, which hold columns to their types.
@@ -104,8 +121,11 @@ async fn other_tables_are_adopted_and_worked_on(#[case] tables: String) {
     adopt(&Place::with(UNICODE, &tables).await, &[]).await;
 }
 
-/// Every collation that is in use, on the whole database, and on some tables
-/// alone, so that joined tables differ.
+fn clause(collation: &str) -> String {
+    let charset = collation.split('_').next().unwrap().replace("uca1400", "utf8mb4");
+    format!("CHARACTER SET {charset} COLLATE {collation}")
+}
+
 #[rstest]
 #[tokio::test]
 async fn any_collation_is_adopted_and_worked_on(
@@ -122,15 +142,21 @@ async fn any_collation_is_adopted_and_worked_on(
         "latin1_general_cs"
     )]
     collation: &str,
-    #[values(&[], &["call"], &["fileDistribution", "language"], &["lidStatus", "batchStatus"])]
-    tables: &[&str],
 ) {
-    let charset = collation.split('_').next().unwrap().replace("uca1400", "utf8mb4");
-    let clause = format!("CHARACTER SET {charset} COLLATE {collation}");
-    let place = Place::with(if tables.is_empty() { &clause } else { UNICODE }, PRODUCTION).await;
+    adopt(&Place::with(&clause(collation), PRODUCTION).await, &[]).await;
+}
+
+/// Some tables alone, so that those that are read together differ.
+#[rstest]
+#[tokio::test]
+async fn tables_of_different_collations_are_adopted_and_worked_on(
+    #[values("uca1400_ai_ci", "utf8mb4_bin", "utf8mb3_unicode_ci", "latin1_swedish_ci")] collation: &str,
+    #[values(&["call"], &["fileDistribution", "language"], &["lidStatus", "batchStatus"])] tables: &[&str],
+) {
+    let place = Place::with(UNICODE, PRODUCTION).await;
     for table in tables {
         // What a character set does not have was lost long ago.
-        place.execute(&format!("ALTER TABLE `{table}` CONVERT TO {clause}")).await;
+        place.execute(&format!("ALTER TABLE `{table}` CONVERT TO {}", clause(collation))).await;
     }
     adopt(&place, &[]).await;
 }
@@ -192,4 +218,33 @@ async fn indexes_that_are_there_are_not_added_again() {
         .await;
     let plan = place.migrate().await;
     assert!(plan.steps.iter().all(|step| !step.sql.contains("CREATE INDEX")), "{plan:?}");
+}
+
+/// An engine may say anything of 20 characters; a group is not stopped by it.
+#[rstest]
+#[case("CHARACTER SET utf8mb4", "日本語😀")]
+#[case("CHARACTER SET utf8mb3", "日本語")]
+#[case("CHARACTER SET latin1", "français")]
+#[tokio::test]
+async fn language_is_kept_where_the_columns_can_hold_it(#[case] options: &str, #[case] kept: &str) {
+    let place = Place::with(options, PRODUCTION).await;
+    place.migrate().await;
+    let ledger = place.open().await.unwrap();
+    let said = ["日本語😀", "日本語", "français", "hi"];
+    let batch = scene::batch_of(&ledger, 4).await;
+    scene::record(&ledger, batch, 0..4, "a").await;
+    let results: Vec<_> =
+        (0..).zip(said).map(|(ordinal, said)| scene::identified(batch, ordinal, 1, said)).collect();
+    scene::apply(&ledger, &results).await;
+    ledger.close().await;
+    let first = said.iter().position(|said| *said == kept).unwrap();
+    let expected: Vec<String> = said
+        .iter()
+        .enumerate()
+        .map(|(index, said)| if index < first { "und" } else { said }.to_owned())
+        .collect();
+    for (table, column) in [("`call`", "lang"), ("lidStatus", "`language`")] {
+        let select = format!("SELECT {column} FROM {table} WHERE batchId = {} ORDER BY id", batch.0);
+        assert_eq!(place.rows(&select).await.concat(), expected, "{table}");
+    }
 }

@@ -55,7 +55,7 @@ const NARROW: &str = "UPDATE `call` SET ip = NULL, lang = LEFT(lang, 5), audioUr
 
 const OTHER_TYPES: &str = "UPDATE batchStatus SET batchStartTime = NULL, lidStatus = NULL, currentBatch = 0;
      ALTER TABLE batchStatus MODIFY batchStartTime datetime, MODIFY currentBatch bit(1), MODIFY lidStatus int, MODIFY updatedAt varchar(30);
-     ALTER TABLE `call` MODIFY lang blob, MODIFY audioDuration varchar(20), MODIFY `type` int;
+     ALTER TABLE `call` MODIFY lang blob, MODIFY audioDuration int, MODIFY `type` int;
      ALTER TABLE fileDistribution MODIFY lidDone varchar(5)";
 
 const LACKING: &str = "ALTER TABLE fileDistribution DROP COLUMN lidDone, DROP COLUMN ip; ALTER TABLE lidStatus DROP COLUMN id, DROP COLUMN ip;

@@ -10,6 +10,7 @@ use crate::ledger::{
     LedgerError,
     call_languages::{CallLanguage, LanguageIds, write_languages},
     database::Transaction,
+    repertoire::comparable,
     sql::{Statement, case_chunks, chunks, state_is},
 };
 
@@ -96,7 +97,11 @@ async fn mark_done(tx: &mut Transaction, batch: BatchId, names: &[String]) -> Re
     let select = "SELECT MIN(`file`), MIN(HEX(`file`)), MAX(HEX(`file`)) FROM fileDistribution \
                   WHERE batchId = ? AND COALESCE(lidDone, 0) <> 1 AND `file` IN ";
     let select = Statement::named("files_not_done", select).bind(batch.0);
-    let select = select.list(names.iter().map(String::as_str)).push(" GROUP BY `file`");
+    let names = comparable(tx, ("fileDistribution", "file"), names.iter().map(String::as_str)).await?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    let select = select.list(names.iter().copied()).push(" GROUP BY `file`");
     let mut spellings = Vec::new();
     let mut alike = Vec::new();
     for row in tx.rows(select).await? {
@@ -111,7 +116,7 @@ async fn mark_done(tx: &mut Transaction, batch: BatchId, names: &[String]) -> Re
             spellings.push((row.text(0)?, row.text(1)?));
         }
     }
-    let exact: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let exact: HashSet<&str> = names.into_iter().collect();
     spellings.retain(|(file, _)| exact.contains(file.as_str()));
     for chunk in chunks(&spellings) {
         let update = "UPDATE fileDistribution SET lidDone = 1 WHERE batchId = ? AND `file` IN ";

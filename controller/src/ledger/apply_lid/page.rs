@@ -111,12 +111,8 @@ impl Answers {
             Canonical::Known(code) => Some(code.as_str()),
             Canonical::Unmapped(word) => {
                 report.count_unmapped(word);
-                self.room.is_none_or(|room| holds(room, word)).then_some(word)
+                self.room.is_none_or(|room| room.holds(word)).then_some(word)
             }
         }
     }
-}
-
-fn holds(column: TextColumn, word: &str) -> bool {
-    column.repertoire.has(word) && column.chars.is_none_or(|chars| word.chars().count() <= chars)
 }

@@ -8,14 +8,16 @@ use crate::{
     ledger::{
         LedgerError, Lid, Placement,
         database::Transaction,
+        repertoire::comparable,
         sql::{Statement, chunks},
     },
     name::name_key,
 };
 
-/// A column of numbers may be of single precision, some seven digits: what
-/// differs by less is the same.
+/// A column of numbers may be of single precision, some seven digits, or keep
+/// two digits of a second: what differs by less is the same.
 const PRECISION: f64 = 1e-6;
+const SECONDS: f64 = 0.005;
 
 /// A recording of Cofi's.
 pub(super) struct Recording {
@@ -42,7 +44,7 @@ impl Call {
 }
 
 fn is_same(one: Option<f64>, other: f64) -> bool {
-    one.is_some_and(|one| (one - other).abs() <= one.abs().max(other.abs()) * PRECISION)
+    one.is_some_and(|one| (one - other).abs() <= (one.abs().max(other.abs()) * PRECISION).max(SECONDS))
 }
 
 impl Recording {
@@ -92,11 +94,12 @@ pub(super) async fn lock_calls(
     names: &[String],
 ) -> Result<HashMap<String, Vec<Call>>, LedgerError> {
     let exact: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let names = comparable(tx, ("call", "audioName"), names.iter().map(String::as_str)).await?;
     let mut ids = Vec::with_capacity(names.len());
-    for chunk in chunks(names) {
+    for chunk in chunks(&names) {
         let select = "SELECT audioName, id FROM `call` WHERE batchId = ? AND audioName IN ";
         let select = Statement::named("calls_by_name", select).bind(batch.0);
-        for row in tx.rows(select.list(chunk.iter().map(String::as_str))).await? {
+        for row in tx.rows(select.list(chunk.iter().copied())).await? {
             if exact.contains(row.text(0)?.as_str()) {
                 ids.push(row.int(1)?);
             }

@@ -116,6 +116,13 @@ pub(super) struct TextColumn {
     pub(super) repertoire: Repertoire,
 }
 
+impl TextColumn {
+    /// Whether a text can be in it.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        self.repertoire.has(text) && self.chars.is_none_or(|chars| text.chars().count() <= chars)
+    }
+}
+
 impl Transaction {
     /// Runs a statement and says how many rows it found to change.
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, LedgerError> {

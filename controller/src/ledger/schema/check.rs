@@ -79,13 +79,13 @@ fn compare(expected: &Expected, table: &Table, catalogue: &Catalogue) -> Option<
 }
 
 fn objection(kind: Kind, column: &Column) -> Option<String> {
-    let is_number = column.is_int() || matches!(column.data_type.as_str(), "float" | "double" | "decimal");
+    let has_fraction = matches!(column.data_type.as_str(), "float" | "double" | "decimal");
     match kind {
         Kind::Int if column.is_int() => None,
         Kind::Int => Some("a whole number is needed".to_owned()),
         Kind::Id if column.is_int() && column.counts_up() => None,
         Kind::Id => Some("the database must count it up".to_owned()),
-        Kind::Real => (!is_number).then(|| "a number is needed".to_owned()),
+        Kind::Real => (!has_fraction).then(|| "a number with a fraction is needed".to_owned()),
         Kind::DateTime if matches!(column.data_type.as_str(), "datetime" | "timestamp") => None,
         Kind::DateTime => Some("a date with a time is needed".to_owned()),
         Kind::Text(_) if !column.is_text() => Some("text is needed".to_owned()),
