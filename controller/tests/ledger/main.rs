@@ -10,6 +10,7 @@ mod deleted_calls;
 mod earlier;
 mod fixture;
 mod groups;
+mod large;
 mod lid_results;
 mod listing;
 mod model;
