@@ -8,6 +8,7 @@
 #![allow(unreachable_pub, reason = "what the tests share is public to them")]
 
 mod adopted;
+mod backup;
 mod driving;
 mod filling;
 mod fingerprint;

@@ -141,6 +141,9 @@ async fn server_that_is_away_and_rights_that_are_missing_are_told() {
         )
         .await;
     let url = place.url().url.replace("tester@", "looker@");
+    let mut look = controller(&place, &["migrate", "--dry-run"]);
+    let looked = look.env("COFI_DATABASE_URL", &url).output().unwrap();
+    assert_eq!(looked.status.code(), Some(0), "looking needs no more: {}", words(&looked));
     let denied = controller(&place, &["migrate"]).env("COFI_DATABASE_URL", url).output().unwrap();
     assert_eq!(denied.status.code(), Some(FAILED));
     let expected = "cofi-controller: create table cofiMigration: the database refused a statement: ";

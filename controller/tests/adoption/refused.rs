@@ -181,8 +181,8 @@ async fn views_and_missing_tables_are_refused_with_words() {
     assert_eq!(
         told,
         [
-            "table `fileDistribution` is missing\n    create it as the other services have it",
-            "table `lidStatus` is missing\n    create it as the other services have it",
+            "table `fileDistribution` is missing\n    create it as the other services have it, or let this user see it",
+            "table `lidStatus` is missing\n    create it as the other services have it, or let this user see it",
             "`call` is a view, and Cofi needs the table itself\n    \
              give Cofi the database that has the table, or rename the view and make `call` a table",
         ]

@@ -38,7 +38,7 @@ impl Table {
 /// What keeps a table from being used at all.
 fn unusable(name: &'static str, table: Option<&Table>) -> Option<Finding> {
     let Some(table) = table else {
-        let mend = Mend::Words("create it as the other services have it".to_owned());
+        let mend = Mend::Words("create it as the other services have it, or let this user see it".to_owned());
         return Some(Finding::new(format!("table `{name}` is missing"), mend));
     };
     let written = WRITTEN.contains(&name);

@@ -191,3 +191,66 @@ impl Column {
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(declared_type: &str, default: Option<&str>, extra: &str) -> Column {
+        let data_type = declared_type.split('(').next().unwrap_or_default().to_owned();
+        Column {
+            name: "c".to_owned(),
+            data_type,
+            declared_type: declared_type.to_owned(),
+            chars: None,
+            bytes: None,
+            nullable: false,
+            default: default.map(str::to_owned),
+            extra: extra.to_owned(),
+            charset: None,
+            collation: None,
+            comment: String::new(),
+        }
+    }
+
+    fn definition(version: &str, column: &Column) -> String {
+        column.definition(&column.declared_type, false, &Server::of_version(version))
+    }
+
+    #[test]
+    fn defaults_are_told_back_as_each_server_tells_them() {
+        for (on_mysql, on_mariadb, declared) in [
+            // MySQL tells the bare value, MariaDB the expression.
+            (
+                column("varchar(9)", Some("it's \\"), ""),
+                column("varchar(9)", Some("'it''s \\\\'"), ""),
+                "varchar(9) NOT NULL DEFAULT 'it''s \\\\'",
+            ),
+            (
+                column("json", Some("json_array()"), "default_generated"),
+                column("json", Some("json_array()"), ""),
+                "json NOT NULL DEFAULT json_array()",
+            ),
+            (
+                column(
+                    "datetime",
+                    Some("CURRENT_TIMESTAMP"),
+                    "default_generated on update current_timestamp",
+                ),
+                column("datetime", Some("CURRENT_TIMESTAMP"), "on update current_timestamp"),
+                "datetime NOT NULL DEFAULT CURRENT_TIMESTAMP on update current_timestamp",
+            ),
+        ] {
+            // MySQL wants expressions in brackets.
+            let bracketed = declared.replace("json_array()", "(json_array())");
+            assert_eq!(definition("8.0.36", &on_mysql), bracketed);
+            assert_eq!(definition("10.11.6-MariaDB", &on_mariadb), declared);
+        }
+    }
+
+    #[test]
+    fn default_that_is_an_expression_is_not_a_computed_column() {
+        assert!(!column("int", Some("1"), "default_generated").is_computed());
+        assert!(column("int", None, "stored generated").is_computed());
+    }
+}

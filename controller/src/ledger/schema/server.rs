@@ -15,6 +15,11 @@ const LEAST_PACKET: u64 = 2 << 20;
 pub(super) struct Server(HashMap<String, String>);
 
 impl Server {
+    #[cfg(test)]
+    pub(super) fn of_version(version: &str) -> Self {
+        Self(HashMap::from([("version".to_owned(), version.to_owned())]))
+    }
+
     pub(super) async fn read(tx: &mut Transaction) -> Result<Self, LedgerError> {
         let select = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'lower_case_table_names', \
                       'innodb_page_size', 'innodb_force_primary_key', 'sql_require_primary_key', 'log_bin', \
@@ -90,5 +95,48 @@ impl Server {
             );
         }
         notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(variables: &[(&str, &str)]) -> Server {
+        Server(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn usual_server_has_nothing_in_the_way_and_nothing_to_note() {
+        for version in ["10.11.6-MariaDB-log", "8.0.36"] {
+            let server = server(&[
+                ("version", version),
+                ("log_bin", "ON"),
+                ("binlog_format", "ROW"),
+                ("max_allowed_packet", "67108864"),
+                ("innodb_flush_log_at_trx_commit", "1"),
+                ("innodb_page_size", "16384"),
+                ("lower_case_table_names", "0"),
+                ("sql_require_primary_key", "OFF"),
+                ("wsrep_on", "OFF"),
+            ]);
+            assert_eq!(server.findings(), []);
+            assert!(server.notes().is_empty());
+            assert_eq!(server.demands_keys(), None);
+            assert!(!server.folds_names());
+            assert_eq!(server.quotes_defaults(), version.contains("MariaDB"));
+        }
+    }
+
+    #[test]
+    fn format_of_a_log_that_is_not_kept_is_in_nobodys_way() {
+        assert_eq!(server(&[("log_bin", "OFF"), ("binlog_format", "STATEMENT")]).findings(), []);
+    }
+
+    #[test]
+    fn cluster_is_noted_and_keys_that_mysql_demands_are_known() {
+        assert!(server(&[("wsrep_on", "ON")]).notes()[0].contains("Galera"));
+        let demands = server(&[("sql_require_primary_key", "ON")]).demands_keys();
+        assert_eq!(demands, Some("sql_require_primary_key"));
     }
 }
