@@ -83,7 +83,7 @@ impl Ledger {
                                  WHERE batchId = ? AND placement = 'cancelled' AND settledAt = ?";
                 return count_rows(
                     tx,
-                    Statement::named("count_cancelled", cancelled).bind(batch.0).bind(now),
+                    Statement::named("count_cancelled", cancelled).long().bind(batch.0).bind(now),
                 )
                 .await;
             }
@@ -96,7 +96,7 @@ impl Ledger {
             let cancel = "UPDATE cofiRecording SET placement = 'cancelled', settledAt = ? \
                           WHERE batchId = ? AND placement IN ('planned', 'failed')";
             let cancelled =
-                tx.execute(Statement::named("cancel_planned", cancel).bind(now).bind(batch.0)).await?;
+                tx.execute(Statement::named("cancel_planned", cancel).long().bind(now).bind(batch.0)).await?;
             note_done(tx, "cancelled", batch, now, &format!("{cancelled} recordings")).await?;
             Ok(cancelled)
         })
@@ -191,7 +191,7 @@ async fn with_counts(tx: &mut Transaction, row: &Row) -> Result<BatchRecord, Led
 async fn count(tx: &mut Transaction, batch: BatchId, mut counts: Counts) -> Result<Counts, LedgerError> {
     let select = "SELECT placement, lid, COUNT(*), CAST(SUM(size) AS SIGNED) FROM cofiRecording WHERE batchId = ? \
                   GROUP BY placement, lid";
-    for row in tx.rows(Statement::named("count_recordings", select).bind(batch.0)).await? {
+    for row in tx.rows(Statement::named("count_recordings", select).long().bind(batch.0)).await? {
         let (recordings, bytes) = (row.count(2)?, row.count(3)?);
         match (row.word::<Placement>(0)?, row.word::<Lid>(1)?) {
             (Placement::Planned, _) => counts.planned += recordings,
@@ -217,7 +217,8 @@ pub(super) async fn languages(
 ) -> Result<Vec<(String, u64)>, LedgerError> {
     let select = "SELECT lang, COUNT(*) FROM `call` WHERE batchId = ? AND lang <> 'unknown' \
                   GROUP BY lang ORDER BY COUNT(*) DESC, lang LIMIT ?";
-    let rows = tx.rows(Statement::named("languages", select).bind(batch.0).bind(TOP_LANGUAGES)).await?;
+    let rows =
+        tx.rows(Statement::named("languages", select).long().bind(batch.0).bind(TOP_LANGUAGES)).await?;
     rows.iter().map(|row| Ok((row.text(0)?, row.count(1)?))).collect()
 }
 

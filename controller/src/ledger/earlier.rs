@@ -75,9 +75,10 @@ pub(super) async fn show(tx: &mut Transaction, row: &Row) -> Result<EarlierBatch
     let batch = earlier.batch;
     let select = "SELECT COUNT(*), CAST(COALESCE(SUM(CASE WHEN lang <> 'unknown' THEN 1 ELSE 0 END), 0) AS SIGNED) \
                   FROM `call` WHERE batchId = ?";
-    let calls = one(tx, Statement::named("count_identified_calls", select).bind(batch.0)).await?;
+    let calls = one(tx, Statement::named("count_identified_calls", select).long().bind(batch.0)).await?;
     let select = "SELECT COUNT(*) FROM fileDistribution WHERE batchId = ?";
-    let distributed = batches::count_rows(tx, Statement::named("count_files", select).bind(batch.0)).await?;
+    let distributed =
+        batches::count_rows(tx, Statement::named("count_files", select).long().bind(batch.0)).await?;
     let (count, identified) = (calls.count(0)?, calls.count(1)?);
     earlier.calls = count;
     earlier.details = Some(EarlierDetails {

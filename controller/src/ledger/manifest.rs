@@ -156,7 +156,8 @@ impl Ledger {
                         recordings = (SELECT COUNT(*) FROM cofiRecording WHERE batchId = ?), \
                         bytes = (SELECT COALESCE(SUM(size), 0) FROM cofiRecording WHERE batchId = ?) \
                         WHERE batchId = ? AND planned = 0";
-            let flip = Statement::named("publish_batch", flip).bind(batch.0).bind(batch.0).bind(batch.0);
+            let flip =
+                Statement::named("publish_batch", flip).long().bind(batch.0).bind(batch.0).bind(batch.0);
             if tx.execute(flip).await? == 0 {
                 return batches::must_be_own(tx, batch).await;
             }
@@ -236,7 +237,7 @@ async fn discard(tx: &mut Transaction, batch: i64) -> Result<(), LedgerError> {
         ("discard_manifest", "DELETE FROM cofiRecording WHERE batchId = ?"),
         ("discard_batch", "DELETE FROM batchStatus WHERE id = ?"),
     ] {
-        tx.execute(Statement::named(name, text).bind(batch)).await?;
+        tx.execute(Statement::named(name, text).long().bind(batch)).await?;
     }
     Ok(())
 }

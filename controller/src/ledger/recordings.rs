@@ -150,7 +150,7 @@ impl Ledger {
             }
             let bytes = "UPDATE cofiBatch SET bytes = (SELECT COALESCE(SUM(size), 0) FROM cofiRecording \
                          WHERE batchId = ?) WHERE batchId = ?";
-            let bytes = Statement::named("recount_bytes", bytes).bind(batch.0).bind(batch.0);
+            let bytes = Statement::named("recount_bytes", bytes).long().bind(batch.0).bind(batch.0);
             tx.execute(bytes).await.map(|_| ())
         })
     }
@@ -161,7 +161,7 @@ impl Ledger {
         read_transaction!(self, |tx| {
             let select = "SELECT agent, COUNT(*) FROM cofiRecording WHERE batchId = ? AND placement = 'stored' \
                           AND lid = 'none' AND agent IS NOT NULL GROUP BY agent ORDER BY agent";
-            let rows = tx.rows(Statement::named("lid_holders", select).bind(batch.0)).await?;
+            let rows = tx.rows(Statement::named("lid_holders", select).long().bind(batch.0)).await?;
             rows.iter().map(|row| Ok((row.text(0)?, row.count(1)?))).collect()
         })
     }
@@ -222,7 +222,7 @@ async fn retried_at(tx: &mut Transaction, batch: BatchId, now: i64) -> Result<Re
     let count = |name, state: &str| {
         let select =
             format!("SELECT COUNT(*) FROM cofiRecording WHERE batchId = ? AND settledAt = ? AND {state}");
-        Statement::named(name, &select).bind(batch.0).bind(now)
+        Statement::named(name, &select).long().bind(batch.0).bind(now)
     };
     let placements = count("count_retried_placements", "placement = 'planned'");
     let identifications = count("count_retried_lids", "placement = 'stored' AND lid = 'none'");
@@ -249,11 +249,11 @@ async fn retry_some(
 ) -> Result<(), LedgerError> {
     let place = "UPDATE cofiRecording SET placement = 'planned', attempts = 0, code = NULL, reason = NULL, \
                  settledAt = ? WHERE batchId = ? AND placement = 'failed'";
-    let place = Statement::named("retry_placements", place).bind(now).bind(batch.0);
+    let place = Statement::named("retry_placements", place).long().bind(now).bind(batch.0);
     retried.placements += tx.execute(among(place, ordinals)).await?;
     let identify = "UPDATE cofiRecording SET lid = 'none', lidRound = lidRound + 1, attempts = 0, code = NULL, \
                     reason = NULL, settledAt = ? WHERE batchId = ? AND placement = 'stored' AND lid = 'failed'";
-    let identify = Statement::named("retry_lids", identify).bind(now).bind(batch.0);
+    let identify = Statement::named("retry_lids", identify).long().bind(now).bind(batch.0);
     retried.identifications += tx.execute(among(identify, ordinals)).await?;
     Ok(())
 }

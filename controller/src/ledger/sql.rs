@@ -136,13 +136,21 @@ impl Row {
 pub(super) struct Statement {
     pub(super) text: String,
     pub(super) values: Vec<Value>,
+    /// Whether it is about all recordings of a batch, and may take its time.
+    pub(super) is_long: bool,
 }
 
 impl Statement {
     /// Begins with a comment that names the statement, so that the database's
     /// log can be read.
     pub(super) fn named(name: &str, text: &str) -> Self {
-        Self { text: format!("/* {name} */ {text}"), values: Vec::new() }
+        Self { text: format!("/* {name} */ {text}"), values: Vec::new(), is_long: false }
+    }
+
+    /// It is about all recordings of a batch: it may take minutes.
+    pub(super) fn long(mut self) -> Self {
+        self.is_long = true;
+        self
     }
 
     pub(super) fn push(mut self, text: &str) -> Self {

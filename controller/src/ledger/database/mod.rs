@@ -128,7 +128,7 @@ impl Transaction {
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, LedgerError> {
         Ok(match self {
             Self::Sqlite(tx) => sqlite::query(statement).execute(&mut **tx).await?.rows_affected(),
-            Self::MySql(tx) => mysql::query(statement).execute(tx.connection()?).await?.rows_affected(),
+            Self::MySql(tx) => tx.execute(statement).await?.rows_affected(),
         })
     }
 
@@ -137,7 +137,7 @@ impl Transaction {
         match self {
             Self::Sqlite(tx) => Ok(sqlite::query(statement).execute(&mut **tx).await?.last_insert_rowid()),
             Self::MySql(tx) => {
-                let id = mysql::query(statement).execute(tx.connection()?).await?.last_insert_id();
+                let id = tx.execute(statement).await?.last_insert_id();
                 i64::try_from(id)
                     .map_err(|_| LedgerError::Corrupt { column: "id".to_owned(), value: id.to_string() })
             }
@@ -166,9 +166,7 @@ impl Transaction {
             Self::Sqlite(tx) => {
                 sqlite::query(statement).fetch_all(&mut **tx).await?.iter().map(sqlite::row).collect()
             }
-            Self::MySql(tx) => {
-                mysql::query(statement).fetch_all(tx.connection()?).await?.iter().map(mysql::row).collect()
-            }
+            Self::MySql(tx) => tx.fetch_all(statement).await?.iter().map(mysql::row).collect(),
         }
     }
 
@@ -182,7 +180,7 @@ impl Transaction {
                 .map(sqlite::row)
                 .transpose(),
             Self::MySql(tx) => {
-                let row = mysql::query(statement).fetch_optional(tx.connection()?).await?;
+                let row = tx.fetch_optional(statement).await?;
                 row.as_ref().map(mysql::row).transpose()
             }
         }

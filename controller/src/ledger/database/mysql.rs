@@ -120,7 +120,7 @@ fn options(url: &DatabaseUrl) -> Result<MySqlConnectOptions, LedgerError> {
 }
 
 pub(super) fn query(statement: Statement) -> Query<'static, MySql, MySqlArguments> {
-    let Statement { text, values } = statement;
+    let Statement { text, values, .. } = statement;
     values.into_iter().fold(sqlx::query(AssertSqlSafe(text)), |query, value| match value {
         Value::Null => query.bind(None::<i64>),
         Value::Int(value) => query.bind(value),

@@ -129,7 +129,7 @@ pub(super) fn width_of(declared: &str) -> Option<usize> {
 }
 
 pub(super) fn query(statement: Statement) -> Query<'static, Sqlite, SqliteArguments> {
-    let Statement { text, values } = statement;
+    let Statement { text, values, .. } = statement;
     values.into_iter().fold(sqlx::query(AssertSqlSafe(text)), |query, value| match value {
         Value::Null => query.bind(None::<i64>),
         Value::Int(value) => query.bind(value),
