@@ -139,6 +139,10 @@ impl Progress {
 }
 
 impl Migration {
+    fn makes(&self, table: &str) -> bool {
+        self.tables.contains(&format!("CREATE TABLE IF NOT EXISTS {table} ("))
+    }
+
     /// What is left to do of it.
     pub(super) fn steps(&self, progress: &Progress) -> Vec<Step> {
         let Self { version, description, .. } = *self;
@@ -183,7 +187,7 @@ pub(super) fn strangers(catalogue: &Catalogue, progress: &Progress) -> Vec<Findi
         let ours = if name == NOTES {
             columns.iter().all(|column| table.column(column).is_some())
         } else {
-            OWN.iter().any(|migration| progress.is_begun(migration))
+            OWN.iter().any(|migration| migration.makes(name) && progress.is_begun(migration))
         };
         if !ours {
             findings.push(Finding::new(
