@@ -27,6 +27,7 @@ mod results;
 mod schema;
 mod settle;
 mod sql;
+mod standing;
 mod stored;
 
 use std::time::Duration;

@@ -58,7 +58,8 @@ impl Ledger {
         limit: i64,
     ) -> Result<Vec<PlannedRecording>, LedgerError> {
         read_transaction!(self, |tx| {
-            let select = "SELECT ordinal, audioName, sourcePath, size, mtime, lidRound FROM cofiRecording \
+            let select = "SELECT ordinal, audioName, sourcePath, size, mtime, \
+                          CASE lid WHEN 'none' THEN lidRound ELSE 0 END FROM cofiRecording \
                           WHERE batchId = ? AND placement = 'planned' AND ordinal > ? ORDER BY ordinal LIMIT ?";
             let select = Statement::named("planned_recordings", select).bind(batch.0).bind(after).bind(limit);
             tx.rows(select).await?.iter().map(|row| planned(batch, row)).collect()
@@ -74,7 +75,8 @@ impl Ledger {
         read_transaction!(self, |tx| {
             let mut records = HashMap::with_capacity(recordings.len());
             for recording in recordings {
-                let select = "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.mtime, r.lidRound, b.source, \
+                let select = "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.mtime, \
+                              CASE r.lid WHEN 'none' THEN r.lidRound ELSE 0 END, b.source, \
                               r.placement, r.agent, r.digest FROM cofiRecording r \
                               JOIN cofiBatch b ON b.batchId = r.batchId WHERE r.batchId = ? AND r.ordinal = ?";
                 let select = Statement::named("manifest_record", select);

@@ -22,3 +22,4 @@ mod repeating;
 mod retrying;
 mod scene;
 mod settling;
+mod standing;

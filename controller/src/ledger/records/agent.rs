@@ -1,6 +1,8 @@
 //! Agents as the ledger knows them.
 
-use cofi_proto::AgentName;
+use cofi_proto::{AgentName, RecordingId};
+
+use super::Standing;
 
 /// An agent as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,4 +19,42 @@ pub struct AgentRecord {
     pub connected: bool,
     /// Microseconds since 1970-01-01 UTC.
     pub last_seen: i64,
+}
+
+/// What was decided about an agent, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingRecord {
+    /// The agent.
+    pub agent: AgentName,
+    /// What was decided.
+    pub standing: Standing,
+    /// Why, for people.
+    pub reason: String,
+    /// Microseconds since 1970-01-01 UTC.
+    pub since: i64,
+    /// Until when it may finish, if there is a limit.
+    pub deadline: Option<i64>,
+}
+
+/// Which of an agent's recordings are placed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GiveUp {
+    /// Who holds them.
+    pub agent: AgentName,
+    /// Those that were stored before: microseconds since 1970-01-01 UTC.
+    pub stored_before: i64,
+    /// Only those without a language, since the others stay where later stages
+    /// look for them.
+    pub unidentified_only: bool,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// A page of recordings that were looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenUp {
+    /// How many are to be placed again.
+    pub recordings: u64,
+    /// The last one that was looked at; none if there were no more.
+    pub last: Option<RecordingId>,
 }

@@ -28,7 +28,7 @@ pub struct PlannedRecording {
     pub size: u64,
     /// Nanoseconds since 1970-01-01 UTC, when it was planned.
     pub mtime: i64,
-    /// Round of identification to begin with.
+    /// Round of identification to begin with; 0 if there is nothing to identify.
     pub round: i32,
 }
 

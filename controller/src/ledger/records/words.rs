@@ -50,6 +50,19 @@ words! {
 }
 
 words! {
+    /// What was decided about an agent.
+    Standing {
+        /// Takes nothing new; finishes what it has.
+        Draining = "draining",
+        /// Gets no session; what it held is placed again.
+        Removed = "removed",
+        /// Was away for too long, or came with another store: what it held is
+        /// placed again. When it is back it says all that it holds.
+        Lost = "lost",
+    }
+}
+
+words! {
     /// Where a recording's identification stands.
     Lid {
         /// Not identified in its round yet.

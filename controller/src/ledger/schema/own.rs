@@ -33,15 +33,23 @@ pub(super) const SHARED: Migration = Migration {
 };
 
 /// Cofi's own tables, in order.
-pub(super) const OWN: [Migration; 1] = [Migration {
-    version: 1,
-    description: "Cofi's own tables",
-    tables: include_str!("../../../../migrations/mysql/0001_cofi_tables.sql"),
-    rows: include_str!("../../../../migrations/mysql/0001_cofi_rows.sql"),
-}];
+pub(super) const OWN: [Migration; 2] = [
+    Migration {
+        version: 1,
+        description: "Cofi's own tables",
+        tables: include_str!("../../../../migrations/mysql/0001_cofi_tables.sql"),
+        rows: include_str!("../../../../migrations/mysql/0001_cofi_rows.sql"),
+    },
+    Migration {
+        version: 2,
+        description: "the standing of agents",
+        tables: include_str!("../../../../migrations/mysql/0002_agent_standing_tables.sql"),
+        rows: "",
+    },
+];
 
 /// The tables that those make, with all of their columns.
-pub(super) const TABLES: [(&str, &[&str]); 6] = [
+pub(super) const TABLES: [(&str, &[&str]); 7] = [
     (NOTES, &["version", "description", "done", "begunAt", "doneAt"]),
     (
         "cofiBatch",
@@ -86,6 +94,7 @@ pub(super) const TABLES: [(&str, &[&str]); 6] = [
         ],
     ),
     ("cofiAgent", &["name", "storageId", "advertiseAddress", "version", "connected", "lastSeen"]),
+    ("cofiAgentStanding", &["name", "standing", "reason", "since", "deadline"]),
     ("cofiEvent", &["id", "at", "kind", "batchId", "ordinal", "agent", "code", "reason"]),
     ("cofiMeta", &["one", "databaseId", "controllerGeneration"]),
 ];

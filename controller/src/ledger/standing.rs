@@ -1,0 +1,231 @@
+//! What was decided about agents, and placing again what they held.
+
+use std::collections::{BTreeMap, HashSet};
+
+use cofi_proto::{AgentName, BatchId, RecordingId};
+
+use super::{
+    GiveUp, GivenUp, Ledger, LedgerError, Lid, StandingRecord,
+    database::Transaction,
+    read_transaction,
+    sql::{Row, Statement, chunks},
+    write_transaction,
+};
+
+/// Statuses of a call after which nobody needs its file any more.
+const TERMINAL: [&str; 3] = ["Complete", "UnsupportedLanguage", "ShortCall"];
+
+/// A stored recording that may be placed again.
+struct Held {
+    recording: RecordingId,
+    lid: Lid,
+    call: Option<i64>,
+}
+
+impl Ledger {
+    /// What was decided about agents; those that are not named take work.
+    pub async fn standings(&self) -> Result<Vec<StandingRecord>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let select =
+                "SELECT name, standing, reason, since, deadline FROM cofiAgentStanding ORDER BY name";
+            tx.rows(Statement::named("standings", select)).await?.iter().map(standing).collect()
+        })
+    }
+
+    /// What was decided about one agent.
+    pub async fn standing(&self, agent: &AgentName) -> Result<Option<StandingRecord>, LedgerError> {
+        read_transaction!(self, |tx| {
+            let select =
+                "SELECT name, standing, reason, since, deadline FROM cofiAgentStanding WHERE name = ?";
+            let row = tx.row(Statement::named("standing", select).bind(agent.as_str())).await?;
+            row.as_ref().map(standing).transpose()
+        })
+    }
+
+    /// Decides about an agent that was seen before.
+    pub async fn put_standing(&self, record: &StandingRecord) -> Result<(), LedgerError> {
+        write_transaction!(self, |tx| {
+            let known = "SELECT name FROM cofiAgent WHERE name = ?";
+            let known = Statement::named("agent_is_known", known).bind(record.agent.as_str());
+            if tx.row(known).await?.is_none() {
+                return Err(LedgerError::NoSuchAgent(record.agent.clone()));
+            }
+            let update = "UPDATE cofiAgentStanding SET standing = ?, reason = ?, since = ?, deadline = ? WHERE name = ?";
+            if tx.execute(bind(Statement::named("update_standing", update), record)).await? == 0 {
+                let insert = "INSERT INTO cofiAgentStanding (standing, reason, since, deadline, name) \
+                              VALUES (?, ?, ?, ?, ?)";
+                let insert = bind(Statement::named("insert_standing", insert), record);
+                tx.execute(insert).await.map_err(LedgerError::contended_key)?;
+            }
+            note(tx, &record.agent, record.standing.as_str(), &record.reason, record.since).await
+        })
+    }
+
+    /// Lets an agent take work again; false if it did already.
+    pub async fn clear_standing(&self, agent: &AgentName, now: i64) -> Result<bool, LedgerError> {
+        write_transaction!(self, |tx| {
+            let delete = "DELETE FROM cofiAgentStanding WHERE name = ?";
+            let delete = Statement::named("clear_standing", delete).bind(agent.as_str());
+            let had_one = tx.execute(delete).await? > 0;
+            if had_one {
+                note(tx, agent, "resumed", "", now).await?;
+            }
+            Ok(had_one)
+        })
+    }
+
+    /// Has a page of the recordings that an agent holds placed again: those
+    /// after `after`, in order, whose calls later stages are not done with.
+    pub async fn give_up(
+        &self,
+        what: &GiveUp,
+        after: Option<RecordingId>,
+        limit: i64,
+        now: i64,
+    ) -> Result<GivenUp, LedgerError> {
+        write_transaction!(self, |tx| {
+            let held = held(tx, what, after, limit).await?;
+            let last = held.last().map(|held| held.recording);
+            let mut by_batch: BTreeMap<BatchId, Vec<i64>> = BTreeMap::new();
+            for recording in needed(tx, held).await? {
+                by_batch.entry(recording.batch).or_default().push(recording.ordinal);
+            }
+            let mut recordings = 0;
+            for (batch, ordinals) in &by_batch {
+                recordings += plan_again(tx, *batch, ordinals, what, now).await?;
+            }
+            Ok(GivenUp { recordings, last })
+        })
+    }
+}
+
+async fn note(
+    tx: &mut Transaction,
+    agent: &AgentName,
+    kind: &str,
+    reason: &str,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let insert = "INSERT INTO cofiEvent (at, kind, agent, reason) VALUES (?, ?, ?, ?)";
+    let insert = Statement::named("note_standing", insert).bind(now).bind(format!("agent_{kind}"));
+    tx.execute(insert.bind(agent.as_str()).bind(reason)).await.map(|_| ())
+}
+
+fn bind(statement: Statement, record: &StandingRecord) -> Statement {
+    statement
+        .bind(record.standing.as_str())
+        .bind(record.reason.as_str())
+        .bind(record.since)
+        .bind(record.deadline)
+        .bind(record.agent.as_str())
+}
+
+fn standing(row: &Row) -> Result<StandingRecord, LedgerError> {
+    let name = row.text(0)?;
+    let corrupt =
+        |_| LedgerError::Corrupt { column: "cofiAgentStanding.name".to_owned(), value: name.clone() };
+    Ok(StandingRecord {
+        agent: name.parse().map_err(corrupt)?,
+        standing: row.word(1)?,
+        reason: row.text(2)?,
+        since: row.int(3)?,
+        deadline: row.opt_int(4)?,
+    })
+}
+
+/// A page of what the agent holds, locked.
+async fn held(
+    tx: &mut Transaction,
+    what: &GiveUp,
+    after: Option<RecordingId>,
+    limit: i64,
+) -> Result<Vec<Held>, LedgerError> {
+    let (batch, ordinal) = after.map_or((0, -1), |after| (after.batch.0, after.ordinal));
+    let lid = if what.unidentified_only { "AND lid <> 'done' " } else { "" };
+    let select = format!(
+        "SELECT batchId, ordinal, lid, callId FROM cofiRecording WHERE agent = ? AND placement = 'stored' \
+         AND storedAt < ? AND batchId >= ? AND (batchId, ordinal) > (?, ?) {lid}ORDER BY batchId, ordinal LIMIT ?"
+    );
+    let select = Statement::named("held_recordings", &select)
+        .bind(what.agent.as_str())
+        .bind(what.stored_before)
+        .bind(batch)
+        .bind(batch)
+        .bind(ordinal)
+        .bind(limit)
+        .push(tx.for_update());
+    let held = |row: &Row| {
+        let recording = RecordingId { batch: BatchId(row.int(0)?), ordinal: row.int(1)? };
+        Ok(Held { recording, lid: row.word(2)?, call: row.opt_int(3)? })
+    };
+    tx.rows(select).await?.iter().map(held).collect()
+}
+
+/// Those that somebody still needs: their batch is not cancelled, and they are
+/// not identified with a call that later stages are done with.
+async fn needed(tx: &mut Transaction, held: Vec<Held>) -> Result<Vec<RecordingId>, LedgerError> {
+    let batches: HashSet<i64> = held.iter().map(|held| held.recording.batch.0).collect();
+    let batches: Vec<i64> = batches.into_iter().collect();
+    let mut cancelled = HashSet::new();
+    for chunk in chunks(&batches) {
+        let select = Statement::named(
+            "cancelled_batches",
+            "SELECT batchId FROM cofiBatch WHERE cancelled = 1 AND batchId IN ",
+        );
+        for row in tx.rows(select.list(chunk.iter().copied())).await? {
+            cancelled.insert(row.int(0)?);
+        }
+    }
+    let calls: Vec<i64> =
+        held.iter().filter(|held| held.lid == Lid::Done).filter_map(|held| held.call).collect();
+    let mut over = HashSet::new();
+    for chunk in chunks(&calls) {
+        let select =
+            Statement::named("terminal_calls", "SELECT id FROM `call` WHERE status IN ").list(TERMINAL);
+        for row in tx.rows(select.push(" AND id IN ").list(chunk.iter().copied())).await? {
+            over.insert(row.int(0)?);
+        }
+    }
+    let is_needed = |held: &Held| {
+        let is_over = held.lid == Lid::Done && held.call.is_some_and(|call| over.contains(&call));
+        !is_over && !cancelled.contains(&held.recording.batch.0)
+    };
+    Ok(held.into_iter().filter(is_needed).map(|held| held.recording).collect())
+}
+
+async fn plan_again(
+    tx: &mut Transaction,
+    batch: BatchId,
+    ordinals: &[i64],
+    what: &GiveUp,
+    now: i64,
+) -> Result<u64, LedgerError> {
+    let mut planned = 0;
+    for chunk in chunks(ordinals) {
+        let update = "UPDATE cofiRecording SET placement = 'planned', agent = NULL, settledAt = ? \
+                      WHERE batchId = ? AND placement = 'stored' AND ordinal IN ";
+        let update = Statement::named("plan_again", update).bind(now).bind(batch.0);
+        tx.guarded("plan_again", update.list(chunk.iter().copied()), chunk.len()).await?;
+        let mut events = Statement::named(
+            "note_given_up",
+            "INSERT INTO cofiEvent (at, kind, batchId, ordinal, agent, reason) VALUES ",
+        );
+        for (index, ordinal) in chunk.iter().enumerate() {
+            events = events
+                .push(if index == 0 {
+                    "(?, 'given_up', ?, ?, ?, ?)"
+                } else {
+                    ", (?, 'given_up', ?, ?, ?, ?)"
+                })
+                .bind(now)
+                .bind(batch.0)
+                .bind(*ordinal)
+                .bind(what.agent.as_str())
+                .bind(what.reason.as_str());
+        }
+        planned += tx.execute(events).await?;
+    }
+    let wake = "UPDATE cofiBatch SET resting = 0 WHERE batchId = ?";
+    tx.execute(Statement::named("wake_batch", wake).bind(batch.0)).await?;
+    Ok(planned)
+}
