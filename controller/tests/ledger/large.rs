@@ -63,7 +63,7 @@ fn median(times: &[Duration]) -> Duration {
 fn assert_flat(what: &str, times: &[Duration], count: i64) {
     let tenth = times.len() / 10;
     let (early, late) = (median(&times[tenth..2 * tenth]), median(&times[9 * tenth..]));
-    println!("{what}: {early:?} for {GROUP} near the beginning, {late:?} at the end");
+    eprintln!("{what}: {early:?} for {GROUP} near the beginning, {late:?} at the end");
     assert!(count < TELLING || late <= early * FLAT, "{what} slows down: {early:?}, then {late:?}");
 }
 
@@ -76,7 +76,7 @@ async fn large_batch_is_planned_resumed_counted_and_identified(#[values(Sqlite, 
     let all = u64::try_from(count).unwrap();
     let begun = Instant::now();
     let batch = plan(db.ledger(), count).await;
-    println!("{count} recordings planned in {:?}", begun.elapsed());
+    eprintln!("{count} recordings planned in {:?}", begun.elapsed());
     let record = async |first: i64| {
         scene::record(db.ledger(), batch, first..first + GROUP, "a").await;
     };
@@ -91,7 +91,7 @@ async fn large_batch_is_planned_resumed_counted_and_identified(#[values(Sqlite, 
     let first = resumed.planned_recordings(batch, -1, 1_000).await.unwrap();
     let ordinals: Vec<i64> = first.iter().map(|planned| planned.recording.ordinal).collect();
     assert_eq!(ordinals, (half..half + 1_000).collect::<Vec<_>>());
-    println!(
+    eprintln!(
         "{half} of them found, the next page read in {:?}, of which counting {counting:?}",
         begun.elapsed()
     );
