@@ -135,6 +135,16 @@ impl Server {
         Ok(())
     }
 
+    /// Whether it has ended by itself; then it can be started again.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        let child = self.running.as_mut().context("the server does not run")?;
+        let ended = child.try_wait().context("look after the server")?.is_some();
+        if ended {
+            self.running = None;
+        }
+        Ok(ended)
+    }
+
     /// SIGKILL, as a crash has it; the data stays.
     pub fn kill(&mut self) -> Result<()> {
         self.end(Signal::KILL)

@@ -178,11 +178,22 @@ async fn a_full_disk_is_waited_for() -> Result<()> {
     let folder = tempfile::tempdir().context("make a folder")?;
     // Before the server: it is unmounted when that has ended.
     let disk = SmallDisk::mount(folder.path(), MEBIBYTES)?;
-    let server = Server::start_in(disk.path.join("server"), &SMALL)?;
+    let mut server = Server::start_in(disk.path.join("server"), &SMALL)?;
     let scene = Scene::begin(Cluster::on_server(&server).await?).await?;
     disk.fill()?;
     let told = scene.is_told().await;
     disk.make_room()?;
     told?;
+    // A write that it cannot do without makes a server end itself, instead of
+    // refusing work; whoever looks after it starts it again, as systemd does.
+    let client = scene.cluster.client()?;
+    until("the controller to serve again", GOES_ON_WITHIN, async || {
+        if server.has_ended()? {
+            eprintln!("it has ended");
+            server.start_again()?;
+        }
+        Ok(client.serves().await.then_some(()))
+    })
+    .await?;
     scene.goes_on().await
 }
