@@ -34,6 +34,8 @@ pub struct Agent {
     folder: PathBuf,
     publish_dir: Option<PathBuf>,
     engine_timeout: Option<Duration>,
+    /// Put before the program, for example to have its flushes fail.
+    wrapper: Vec<String>,
     process: Option<Process>,
 }
 
@@ -57,6 +59,7 @@ impl Agent {
             folder,
             publish_dir: None,
             engine_timeout: None,
+            wrapper: Vec::new(),
             process: None,
         })
     }
@@ -76,10 +79,24 @@ impl Agent {
         self.engine_timeout = Some(timeout);
     }
 
+    /// Has it started by another program, which gets it as its arguments, from
+    /// its next start on.
+    pub fn wrap(&mut self, wrapper: &[&str]) {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+    }
+
     /// Starts it.
     pub fn start(&mut self, controller: &Controller) -> Result<()> {
         ensure!(self.process.is_none(), "agent {} runs already", self.name);
-        let mut command = programs::command(&programs::path("cofi-agent")?);
+        let program = programs::path("cofi-agent")?;
+        let mut command = match self.wrapper.split_first() {
+            Some((wrapper, arguments)) => {
+                let mut command = programs::command(Path::new(wrapper));
+                command.args(arguments).arg(program);
+                command
+            }
+            None => programs::command(&program),
+        };
         command
             .args(["--name", &self.name, "--controller", &controller.agent_url()])
             .args(["--advertise-address", &self.address, "--workers", "1", "--log-format", "json"])
