@@ -132,6 +132,7 @@ proptest! {
     fn what_is_written_is_read_again(line in prop_oneof![
         answer().prop_map(WorkerLine::Answer),
         failure().prop_map(WorkerLine::Failure),
+        failure().prop_map(WorkerLine::GivenUp),
         any::<String>().prop_map(|fatal| WorkerLine::Fatal { fatal }),
         prop::option::of("[a-z]{1,9}").prop_map(|engine| WorkerLine::Ready { ready: Ready { engine, ..Ready::default() } }),
     ]) {

@@ -1,11 +1,17 @@
 //! What is not decoded here, decoded by the host's ffmpeg.
+//!
+//! ffmpeg inherits what the worker may not do (leave core files, gain rights) and gets limits of its own on
+//! memory, computing time and files.
 
 use std::{
     fs::File,
-    io::{ErrorKind, Read},
+    io::{self, ErrorKind, Read},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
+    thread::{self, JoinHandle},
 };
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::{
     AudioError,
@@ -16,14 +22,23 @@ const RATE: u32 = super::SAMPLE_RATE;
 /// A call has two sides; ffmpeg gives a mono recording twice, which is noticed later.
 const CHANNELS: usize = 2;
 const READ_BYTES: usize = 64 * 1024;
-/// It outlives a worker that is given up only if it computes without end: it never waits for its input, which is
-/// a file, nor for its output, which is closed then.
-const CPU_SECONDS: &str = "600";
 /// As much of what ffmpeg complains about as fits into a reason.
-const MAX_COMPLAINT: u64 = 400;
+const MAX_COMPLAINT: usize = 400;
+
+/// What ffmpeg may take for one recording.
+///
+/// It outlives a worker that is given up only as long as it computes: it never waits for its input, which is a
+/// file, nor for its output, which is closed then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Allowance {
+    /// Private memory.
+    pub(crate) memory_bytes: u64,
+    /// Of computing.
+    pub(crate) cpu_seconds: u64,
+}
 
 /// Decodes a file of the given codec, if there is an ffmpeg.
-pub(super) fn decode(path: &Path, codec: &str) -> Result<Recording, AudioError> {
+pub(super) fn decode(path: &Path, codec: &str, allowance: Allowance) -> Result<Recording, AudioError> {
     let file = File::open(path).map_err(AudioError::Read)?;
     let mut child = match start(file, path) {
         Ok(child) => Running(child),
@@ -32,28 +47,26 @@ pub(super) fn decode(path: &Path, codec: &str) -> Result<Recording, AudioError> 
         }
         Err(error) => return Err(AudioError::Ffmpeg(error)),
     };
+    limit(&child.0, allowance).map_err(AudioError::Ffmpeg)?;
+    let complaints = child.0.stderr.take().map(listen).transpose().map_err(AudioError::Ffmpeg)?;
     let excerpts = read_samples(&mut child.0)?;
-    let mut complaint = String::new();
-    if let Some(stderr) = child.0.stderr.take() {
-        // What is no text is no loss: it only adorns the reason.
-        let _partial = stderr.take(MAX_COMPLAINT).read_to_string(&mut complaint);
-    }
     let status = child.0.wait().map_err(AudioError::Ffmpeg)?;
     if excerpts.is_empty() {
+        if status.success() {
+            return Err(AudioError::Empty("ffmpeg found no sample in it"));
+        }
+        // A listener that panicked only leaves the reason unadorned.
+        let complaint = complaints.and_then(|listener| listener.join().ok()).unwrap_or_default();
         let why = complaint.lines().next().unwrap_or("no sample came out");
-        return Err(if status.success() {
-            AudioError::Empty("ffmpeg found no sample in it")
-        } else {
-            AudioError::Undecodable(format!("{codec}, and ffmpeg says: {why}"))
-        });
+        return Err(AudioError::Undecodable(format!("{codec}, and ffmpeg says: {why}")));
     }
     Ok(excerpts.finish())
 }
 
 /// The file is ffmpeg's standard input and the only thing that it may open: a playlist in disguise leads nowhere.
-fn start(file: File, path: &Path) -> std::io::Result<Child> {
+fn start(file: File, path: &Path) -> io::Result<Child> {
     Command::new("ffmpeg")
-        .args(["-v", "error", "-timelimit", CPU_SECONDS, "-protocol_whitelist", "pipe"])
+        .args(["-nostdin", "-v", "error", "-threads", "1", "-protocol_whitelist", "pipe"])
         .args(input_format(path))
         .args(["-i", "pipe:0", "-vn", "-f", "s16le"])
         .args(["-ac", &CHANNELS.to_string(), "-ar", &RATE.to_string(), "pipe:1"])
@@ -61,6 +74,39 @@ fn start(file: File, path: &Path) -> std::io::Result<Child> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
+}
+
+/// Limits a process that has just been started; until then it has the worker's own limits.
+fn limit(child: &Child, allowance: Allowance) -> io::Result<()> {
+    let Some(id) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    for (resource, most) in [
+        (Resource::Data, allowance.memory_bytes),
+        (Resource::Cpu, allowance.cpu_seconds),
+        // It writes to pipes.
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+    ] {
+        match prlimit(Some(id), resource, Rlimit { current: Some(most), maximum: Some(most) }) {
+            // It has ended already.
+            Ok(_) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Hears all complaints and remembers the first ones: ffmpeg has one for every bad packet, and would wait for
+/// ever with a full pipe.
+fn listen(mut stderr: ChildStderr) -> io::Result<JoinHandle<String>> {
+    thread::Builder::new().name("ffmpeg-says".to_owned()).spawn(move || {
+        let mut kept = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stderr.read(&mut buffer) {
+            let room = MAX_COMPLAINT.saturating_sub(kept.len());
+            kept.extend(buffer.iter().take(read.min(room)));
+        }
+        String::from_utf8_lossy(&kept).into_owned()
+    })
 }
 
 /// What ffmpeg must be told about files without a header.

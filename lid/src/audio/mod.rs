@@ -19,6 +19,7 @@ mod wav_format;
 
 pub(crate) use error::AudioError;
 pub(crate) use excerpts::{Recording, Span};
+pub(crate) use ffmpeg::Allowance;
 pub(crate) use open::open;
 pub(crate) use resample::{Resampler, SAMPLE_RATE};
 

@@ -1,14 +1,17 @@
 //! Files as recorders leave them, written byte by byte.
 
+mod mutated;
+
 use std::path::PathBuf;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{AudioError, Recording, Span, open};
+use super::{Allowance, AudioError, Recording, Span, open};
 use crate::protocol::FailureClass;
 
 const RATE: u32 = 8_000;
+const ALLOWANCE: Allowance = Allowance { memory_bytes: 1 << 30, cpu_seconds: 60 };
 
 /// The parts of a wav file, which a test may set to lies.
 struct Wav {
@@ -68,7 +71,7 @@ fn open_bytes(bytes: &[u8], name: &str) -> Result<Recording, AudioError> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    open(&path)
+    open(&path, ALLOWANCE)
 }
 
 fn lasts(recording: Result<Recording, AudioError>, seconds: f64) {
@@ -178,7 +181,7 @@ fn what_is_no_audio_is_undecodable() {
 
 #[test]
 fn a_recording_that_is_not_there_is_no_fault_of_the_recording() {
-    let error = open(&PathBuf::from("/no/such/call.wav")).unwrap_err();
+    let error = open(&PathBuf::from("/no/such/call.wav"), ALLOWANCE).unwrap_err();
     assert_eq!((error.code(), error.class()), ("unreadable", FailureClass::Engine));
 }
 

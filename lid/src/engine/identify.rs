@@ -13,7 +13,7 @@ use super::{
     verdict::{self, Allowed, Ballot, Channel},
     windows::windows,
 };
-use crate::audio::{self, Recording, Resampler, SAMPLE_RATE, Span};
+use crate::audio::{self, Allowance, Recording, Resampler, SAMPLE_RATE, Span};
 
 /// Seconds of a window: a third of the CPU that Whisper's own 30 cost, for the same answers.
 const WINDOW_SECONDS: u16 = 15;
@@ -39,6 +39,7 @@ pub(crate) struct Engine {
     resampler: Resampler,
     table: LanguageTable,
     floor: f64,
+    allowance: Allowance,
 }
 
 /// The language of a recording.
@@ -60,6 +61,7 @@ impl Engine {
         device: Device,
         threads: usize,
         floor: f64,
+        allowance: Allowance,
     ) -> Result<Self, EngineError> {
         let runtime = Runtime::load(library, threads)?;
         Ok(Self {
@@ -68,6 +70,7 @@ impl Engine {
             resampler: Resampler::default(),
             table: LanguageTable::default(),
             floor,
+            allowance,
         })
     }
 
@@ -78,7 +81,7 @@ impl Engine {
     /// Identifies the language of the recording at `path` among the candidates, or among all if there are none.
     pub(crate) fn identify(&mut self, path: &Path, candidates: &[String]) -> Result<Identified, EngineError> {
         let allowed = self.allowed(candidates)?;
-        let recording = audio::open(path)?;
+        let recording = audio::open(path, self.allowance)?;
         let mut channels = (0..recording.channels())
             .map(|channel| self.listen(&recording, channel, &allowed))
             .collect::<Result<Vec<_>, _>>()?;

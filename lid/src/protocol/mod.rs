@@ -7,6 +7,7 @@
 //!   |  <------------  {"id", "language", "duration_seconds", ...}  or  {"id", "error", ...}
 //! ```
 //!
+//! A failure with `"ends": true` is the last thing that a worker says: it gave the recording up by ending.
 //! Requests are answered in any order. A worker leaves when its standard input closes. Nothing but these
 //! lines goes to its standard output.
 

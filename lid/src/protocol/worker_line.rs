@@ -1,6 +1,6 @@
 //! The worker's side: ready or fatal once, then answers and failures.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ProtocolError, check_length, check_text, to_line};
 
@@ -28,6 +28,9 @@ pub enum WorkerLine {
     Answer(Answer),
     /// One recording has no answer.
     Failure(Failure),
+    /// One recording has no answer, and the worker ends for it: it takes no other request.
+    #[serde(serialize_with = "as_the_last")]
+    GivenUp(Failure),
 }
 
 /// How a worker introduces itself; foreign workers may leave all of it out.
@@ -116,6 +119,8 @@ struct Members {
     code: Option<String>,
     #[serde(default)]
     class: FailureClass,
+    #[serde(default)]
+    ends: bool,
 }
 
 impl WorkerLine {
@@ -129,6 +134,7 @@ impl WorkerLine {
             (Some(ready), None, None, None) => Ok(Self::Ready { ready }),
             (None, Some(fatal), None, None) => Ok(Self::Fatal { fatal }),
             (None, None, Some(language), None) => members.into_answer(language).map(Self::Answer),
+            (None, None, None, Some(error)) if members.ends => members.into_failure(error).map(Self::GivenUp),
             (None, None, None, Some(error)) => members.into_failure(error).map(Self::Failure),
             (None, None, None, None) => Err(ProtocolError::Shape { found: "none of them" }),
             (_, _, _, _) => Err(ProtocolError::Shape { found: "several at once" }),
@@ -170,6 +176,16 @@ impl Members {
         check_text("code", &code, 64, "1 to 64 characters")?;
         Ok(Failure { id: checked_id(self.id)?, error, code, class: self.class })
     }
+}
+
+fn as_the_last<S: Serializer>(failure: &Failure, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Last<'a> {
+        #[serde(flatten)]
+        failure: &'a Failure,
+        ends: bool,
+    }
+    Last { failure, ends: true }.serialize(serializer)
 }
 
 fn checked_id(id: Option<String>) -> Result<String, ProtocolError> {

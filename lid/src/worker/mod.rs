@@ -11,10 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use watchdog::Watchdog;
+pub use limits::forbid_dumps;
+use watchdog::{Bounds, Excess, Watchdog};
 
 use crate::{
-    audio::AudioError,
+    audio::{Allowance, AudioError},
     engine::{Device, Engine, EngineError, Identified},
     protocol::{
         Answer, Failure, FailureClass, LanguageProbability, MAX_LINE_BYTES, ProtocolError, Ready, Request,
@@ -43,6 +44,15 @@ pub struct WorkerArgs {
     /// Seconds after which a recording is given up, and the worker with it
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
     pub time_limit: u32,
+    /// MiB that a recording may take beyond what the loaded model does
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(16..))]
+    pub memory_limit: u32,
+}
+
+impl WorkerArgs {
+    fn memory_bytes(&self) -> u64 {
+        u64::from(self.memory_limit) << 20
+    }
 }
 
 /// Below this the likeliest language is less likely than all others together.
@@ -70,8 +80,7 @@ enum WorkerError {
 
 /// Serves requests until standard input closes. Nothing but protocol lines goes to standard output.
 ///
-/// The process limits its memory, and ends itself with a failure for a recording that takes longer than the
-/// time limit.
+/// The process limits what it may use, and ends itself with a failure for a recording that takes more.
 #[must_use]
 pub fn run(args: &WorkerArgs) -> ExitCode {
     match run_limited(args) {
@@ -84,17 +93,21 @@ pub fn run(args: &WorkerArgs) -> ExitCode {
 }
 
 fn run_limited(args: &WorkerArgs) -> Result<(), WorkerError> {
+    limits::at_start().map_err(WorkerError::Limits)?;
     let engine = load(args, &mut io::stdout())?;
-    limits::apply(engine.model().device()).map_err(WorkerError::Limits)?;
-    let limit = args.time_limit;
-    let watchdog = Watchdog::start(Duration::from_secs(u64::from(limit)), move |id| give_up(id, limit))
+    let memory = args.memory_bytes();
+    limits::for_recordings(engine.model().device(), memory).map_err(WorkerError::Limits)?;
+    let bounds = Bounds { time: Duration::from_secs(u64::from(args.time_limit)), memory };
+    let watchdog = Watchdog::start(bounds, move |id, excess| give_up(id, excess, bounds))
         .map_err(WorkerError::Limits)?;
     answer_all(engine, args, &mut io::stdin().lock(), &mut io::stdout(), &watchdog)
 }
 
 fn load(args: &WorkerArgs, out: &mut impl Write) -> Result<Engine, WorkerError> {
     let library = args.onnxruntime_lib.clone().unwrap_or_else(|| args.model.join("libonnxruntime.so"));
-    match Engine::load(&args.model, &library, args.device, usize::from(args.threads), args.floor) {
+    let allowance = Allowance { memory_bytes: args.memory_bytes(), cpu_seconds: u64::from(args.time_limit) };
+    let threads = usize::from(args.threads);
+    match Engine::load(&args.model, &library, args.device, threads, args.floor, allowance) {
         Ok(engine) => Ok(engine),
         Err(error) => {
             write(out, &WorkerLine::Fatal { fatal: chain(&error) })?;
@@ -128,15 +141,18 @@ fn answer_all(
 }
 
 /// Answers for a recording that is still being worked on, and ends the process.
-fn give_up(id: String, limit: u32) {
-    tracing::error!(recording = id, limit, "recording takes too long, worker ends");
-    let failure = Failure {
-        id,
-        error: format!("not done after {limit} s"),
-        code: "too_slow".to_owned(),
-        class: FailureClass::Recording,
+fn give_up(id: String, excess: Excess, bounds: Bounds) {
+    let (code, error) = match excess {
+        Excess::Time => ("too_slow", format!("not done after {} s", bounds.time.as_secs())),
+        Excess::Memory => ("too_much_memory", format!("takes more than {} MiB", bounds.memory >> 20)),
+        Excess::Orphaned => {
+            tracing::info!(recording = id, "the agent has gone, worker ends");
+            std::process::exit(0);
+        }
     };
-    if let Err(error) = write(&mut io::stdout(), &WorkerLine::Failure(failure)) {
+    tracing::warn!(recording = id, code, "recording is given up, worker ends");
+    let failure = Failure { id, error, code: code.to_owned(), class: FailureClass::Recording };
+    if let Err(error) = write(&mut io::stdout(), &WorkerLine::GivenUp(failure)) {
         tracing::error!(reason = chain(&error), "the reason cannot be told");
     }
     std::process::exit(1);

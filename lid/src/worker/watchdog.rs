@@ -9,6 +9,30 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, getppid};
+
+use super::limits;
+
+/// Between two looks at the memory while a recording is worked on.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// What one recording may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) time: Duration,
+    /// Bytes beyond those in use when the watching begins.
+    pub(super) memory: u64,
+}
+
+/// Why a recording is given up, and the worker with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    Time,
+    Memory,
+    /// The agent has ended: nobody waits for an answer.
+    Orphaned,
+}
+
 /// Watches one recording at a time.
 #[derive(Debug)]
 pub(super) struct Watchdog {
@@ -30,19 +54,32 @@ struct Watched {
     deadline: Instant,
 }
 
+/// What the watching thread compares with.
+#[derive(Debug)]
+struct Threshold {
+    memory: u64,
+    parent: Option<Pid>,
+}
+
 impl Watchdog {
-    /// Starts the watching thread, which calls `expired` with the id of the recording that took too long.
-    pub(super) fn start(limit: Duration, expired: impl FnOnce(String) + Send + 'static) -> io::Result<Self> {
+    /// Starts the watching thread, which calls `exceeded` with the id of the recording that took too much.
+    pub(super) fn start(
+        bounds: Bounds,
+        exceeded: impl FnOnce(String, Excess) + Send + 'static,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let watching = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("watchdog".to_owned())
-            .spawn(move || expired(watching.wait_for_expiry()))?;
-        Ok(Self { shared, limit })
+        let memory = limits::resident()?.saturating_add(bounds.memory);
+        let threshold = Threshold { memory, parent: getppid() };
+        thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+            let (id, excess) = watching.wait_for_excess(&threshold);
+            exceeded(id, excess);
+        })?;
+        Ok(Self { shared, limit: bounds.time })
     }
 
-    /// Runs `work`, which is watched meanwhile. It does not return once the time has expired: the answer has
-    /// been given already.
+    /// Runs `work`, which is watched meanwhile. It does not return once it was given up: the answer has been
+    /// given already.
     pub(super) fn watch<T>(&self, id: &str, work: impl FnOnce() -> T) -> T {
         *self.shared.lock() = Some(Watched { id: id.to_owned(), deadline: Instant::now() + self.limit });
         self.shared.changed.notify_one();
@@ -62,23 +99,35 @@ impl Shared {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_for_expiry(&self) -> String {
+    fn wait_for_excess(&self, threshold: &Threshold) -> (String, Excess) {
         let mut watched = self.lock();
         loop {
-            let now = Instant::now();
-            let left = watched.as_ref().map(|watched| watched.deadline.saturating_duration_since(now));
-            if left == Some(Duration::ZERO)
-                && let Some(expired) = watched.take()
-            {
-                return expired.id;
-            }
-            watched = match left {
-                None => self.changed.wait(watched).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
-                    self.changed.wait_timeout(watched, left).unwrap_or_else(PoisonError::into_inner).0
-                }
+            let Some(current) = watched.as_ref() else {
+                watched = self.changed.wait(watched).unwrap_or_else(PoisonError::into_inner);
+                continue;
             };
+            let left = current.deadline.saturating_duration_since(Instant::now());
+            if let Some(excess) = threshold.excess(left)
+                && let Some(given_up) = watched.take()
+            {
+                return (given_up.id, excess);
+            }
+            let pause = left.min(LOOK_EVERY);
+            watched = self.changed.wait_timeout(watched, pause).unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+}
+
+impl Threshold {
+    fn excess(&self, left: Duration) -> Option<Excess> {
+        if left.is_zero() {
+            return Some(Excess::Time);
+        }
+        if getppid() != self.parent {
+            return Some(Excess::Orphaned);
+        }
+        // A look that fails is followed by others.
+        limits::resident().is_ok_and(|resident| resident > self.memory).then_some(Excess::Memory)
     }
 }
 
@@ -89,21 +138,40 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_mins(1);
+    const MUCH: u64 = 1 << 40;
 
     #[test]
     fn work_that_takes_too_long_is_told_by_its_id() {
         let (tell, told) = mpsc::channel();
-        let watchdog = Watchdog::start(Duration::from_millis(20), move |id| tell.send(id).unwrap()).unwrap();
+        let bounds = Bounds { time: Duration::from_millis(20), memory: MUCH };
+        let watchdog = Watchdog::start(bounds, move |id, excess| tell.send((id, excess)).unwrap()).unwrap();
         let (_never, wait) = mpsc::channel::<()>();
         // This thread hangs until the test process ends, as a stuck decoder would.
         thread::spawn(move || watchdog.watch("1/2#1", || wait.recv()));
-        assert_eq!(told.recv_timeout(LONG).unwrap(), "1/2#1");
+        assert_eq!(told.recv_timeout(LONG).unwrap(), ("1/2#1".to_owned(), Excess::Time));
     }
 
     #[test]
-    fn work_in_time_is_not_disturbed() {
+    fn work_that_takes_too_much_memory_is_told_by_its_id() {
         let (tell, told) = mpsc::channel();
-        let watchdog = Watchdog::start(LONG, move |id| tell.send(id).unwrap()).unwrap();
+        let bounds = Bounds { time: LONG, memory: 64 << 20 };
+        let watchdog = Watchdog::start(bounds, move |id, excess| tell.send((id, excess)).unwrap()).unwrap();
+        let (never, wait) = mpsc::channel::<()>();
+        let hungry = move || {
+            let hoard = vec![1_u8; 128 << 20];
+            let _ended = wait.recv();
+            hoard.len()
+        };
+        thread::spawn(move || watchdog.watch("1/3#1", hungry));
+        assert_eq!(told.recv_timeout(LONG).unwrap(), ("1/3#1".to_owned(), Excess::Memory));
+        drop(never);
+    }
+
+    #[test]
+    fn work_in_bounds_is_not_disturbed() {
+        let (tell, told) = mpsc::channel();
+        let bounds = Bounds { time: LONG, memory: MUCH };
+        let watchdog = Watchdog::start(bounds, move |id, _| tell.send(id).unwrap()).unwrap();
         let sum: u32 = (0..100).map(|n| watchdog.watch("x", || n)).sum();
         assert_eq!(sum, 4950);
         assert!(told.try_recv().is_err());

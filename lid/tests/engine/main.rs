@@ -4,6 +4,8 @@
 //! `tools/make-clips --hard` made: wav files whose names begin with their language, among them
 //! `*_music_*`, `*_silence_*` and `*_announcement_*`. Without them these tests fail: a skipped test shows nothing.
 
+mod limits;
+
 use std::{
     env, fs,
     io::Write,
@@ -105,7 +107,10 @@ fn answers(lines: Vec<WorkerLine>) -> Vec<Answer> {
         .into_iter()
         .map(|line| match line {
             WorkerLine::Answer(answer) => answer,
-            WorkerLine::Ready { .. } | WorkerLine::Fatal { .. } | WorkerLine::Failure(_) => {
+            WorkerLine::Ready { .. }
+            | WorkerLine::Fatal { .. }
+            | WorkerLine::Failure(_)
+            | WorkerLine::GivenUp(_) => {
                 panic!("{line:?}")
             }
         })
@@ -279,7 +284,10 @@ fn one_bad_recording_does_not_stop_the_worker() {
     let lines = work(&requests);
     let failure = |line: &WorkerLine| match line {
         WorkerLine::Failure(Failure { code, class, .. }) => (code.clone(), *class),
-        WorkerLine::Ready { .. } | WorkerLine::Fatal { .. } | WorkerLine::Answer(_) => panic!("{line:?}"),
+        WorkerLine::Ready { .. }
+        | WorkerLine::Fatal { .. }
+        | WorkerLine::Answer(_)
+        | WorkerLine::GivenUp(_) => panic!("{line:?}"),
     };
     assert_eq!(failure(&lines[0]), ("undecodable".to_owned(), FailureClass::Recording));
     assert_eq!(failure(&lines[1]), ("empty".to_owned(), FailureClass::Recording));
@@ -358,18 +366,6 @@ fn what_ffmpeg_cannot_decode_is_undecodable_in_its_words() {
     let failure = only_failure(work_beside(folder.path(), &[], &[request(&gsm(folder.path()), &[])]));
     assert_eq!((failure.code.as_str(), failure.class), ("undecodable", FailureClass::Recording));
     assert!(failure.error.contains("Invalid data found"), "{}", failure.error);
-}
-
-#[test]
-fn a_recording_that_takes_too_long_ends_the_worker_with_an_answer() {
-    let folder = TempDir::new().unwrap();
-    stand_in_for_ffmpeg(folder.path(), "while printf '....'; do sleep 0.1; done 2>/dev/null");
-    let model = folder_of_model();
-    let line = request(&gsm(folder.path()), &[]).to_line().unwrap() + "\n";
-    let output = worker(&["--model", &model, "--time-limit", "1"], folder.path(), &line);
-    assert!(!output.status.success());
-    let lines = parse(&output);
-    assert!(matches!(&lines[1], WorkerLine::Failure(failure) if failure.code == "too_slow"), "{lines:?}");
 }
 
 #[test]
