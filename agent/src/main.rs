@@ -38,6 +38,7 @@ fn main() -> ExitCode {
 
 fn serve(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start(&config.log, config.log_format)?;
+    cofi_lid::worker::forbid_dumps().context("forbid core files")?;
     let program = std::env::current_exe().context("find the path of this program")?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;

@@ -85,6 +85,9 @@ impl Config {
             weight: Some(self.weight),
             receive_connections: Some(self.receive_connections),
             engine_timeout_seconds: Some(self.engine.timeout.as_secs()),
+            engine_start_timeout_seconds: Some(self.engine.start_timeout.as_secs()),
+            engine_memory_mib: Some(self.engine.memory_mib),
+            engine_attempts: Some(self.engine.attempts.get()),
             workers: self.engine.workers.map(NonZeroU32::get),
             candidates: Some(List::new(self.engine.candidates.clone())),
             disk_reserve_bytes: self.disk_reserve_bytes,
@@ -134,15 +137,26 @@ fn engine(keys: &Keys) -> Result<EngineConfig, ConfigError> {
             EngineProgram::Command { program: PathBuf::from(program), arguments: arguments.to_vec() }
         }
     };
-    let seconds = keys.engine_timeout_seconds.unwrap_or(limits::ENGINE_TIMEOUT.as_secs());
-    let timeout = within("engine_timeout_seconds", seconds, 1..=86_400, "1 to 86,400")?;
+    let seconds = |key, seconds: Option<u64>, usual: Duration| {
+        let seconds = within(key, seconds.unwrap_or(usual.as_secs()), 1..=86_400, "1 to 86,400");
+        seconds.map(Duration::from_secs)
+    };
+    let memory_mib = keys.engine_memory_mib.unwrap_or(limits::ENGINE_MEMORY_MIB);
+    let attempts = keys.engine_attempts.unwrap_or(limits::ENGINE_ATTEMPTS.get());
+    let attempts = within("engine_attempts", attempts, 1..=limits::MAX_ENGINE_ATTEMPTS, "1 to 20")?;
     let workers = keys.workers.map(|count| within("workers", count, 1..=limits::MAX_WORKERS, "1 to 256"));
     Ok(EngineConfig {
         program,
         workers: workers.transpose()?.and_then(NonZeroU32::new),
         candidates: keys.candidates.as_ref().map_or_else(Vec::new, |codes| codes.0.clone()),
-        timeout: Duration::from_secs(timeout),
-        start_timeout: limits::ENGINE_START_TIMEOUT,
+        timeout: seconds("engine_timeout_seconds", keys.engine_timeout_seconds, limits::ENGINE_TIMEOUT)?,
+        memory_mib: within("engine_memory_mib", memory_mib, 64..=1_048_576, "64 to 1,048,576")?,
+        attempts: NonZeroU32::new(attempts).unwrap_or(limits::ENGINE_ATTEMPTS),
+        start_timeout: seconds(
+            "engine_start_timeout_seconds",
+            keys.engine_start_timeout_seconds,
+            limits::ENGINE_START_TIMEOUT,
+        )?,
     })
 }
 

@@ -52,6 +52,18 @@ pub struct Keys {
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine_timeout_seconds: Option<u64>,
+    /// Seconds that a worker may take to come up [default: 120]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_start_timeout_seconds: Option<u64>,
+    /// MiB that the built-in engine may take for one recording, beyond its model [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_memory_mib: Option<u32>,
+    /// How often a recording is tried when the engine fails on it [default: 3]
+    #[arg(long, value_name = "COUNT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_attempts: Option<u32>,
     /// Folder with the model of the built-in engine [default: models]
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,7 +108,7 @@ pub struct Keys {
 
 impl Keys {
     /// The names of all keys.
-    pub(super) const NAMES: [&str; 20] = [
+    pub(super) const NAMES: [&str; 23] = [
         "name",
         "controller",
         "data_dir",
@@ -107,6 +119,9 @@ impl Keys {
         "engine",
         "engine_command",
         "engine_timeout_seconds",
+        "engine_start_timeout_seconds",
+        "engine_memory_mib",
+        "engine_attempts",
         "model",
         "onnxruntime_lib",
         "workers",
@@ -120,10 +135,13 @@ impl Keys {
     ];
 
     /// Those whose values are numbers.
-    pub(super) const NUMBERS: [&str; 8] = [
+    pub(super) const NUMBERS: [&str; 11] = [
         "weight",
         "receive_connections",
         "engine_timeout_seconds",
+        "engine_start_timeout_seconds",
+        "engine_memory_mib",
+        "engine_attempts",
         "workers",
         "floor",
         "disk_reserve_bytes",

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     time::Duration,
 };
 
@@ -16,6 +17,12 @@ pub(super) const MAX_RECEIVE_CONNECTIONS: u32 = 16;
 pub(super) const MAX_WORKERS: u32 = 256;
 pub(super) const MAX_ADDRESS_CHARS: usize = 100;
 pub(super) const ENGINE_TIMEOUT: Duration = Duration::from_mins(5);
+/// Once may be an accident, and twice bad luck.
+pub(super) const ENGINE_ATTEMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(2);
+pub(super) const MAX_ENGINE_ATTEMPTS: u32 = 20;
+/// The excerpts of a recording, the model's intermediate results, and several
+/// times as much for decoders.
+pub(super) const ENGINE_MEMORY_MIB: u32 = 1_024;
 /// A large model on a cold disk, then on a GPU.
 pub(super) const ENGINE_START_TIMEOUT: Duration = Duration::from_mins(2);
 /// Long enough to put back a backup of the controller's database that is a

@@ -58,6 +58,11 @@ pub struct EngineConfig {
     pub candidates: Vec<String>,
     /// How long a worker may take for one recording.
     pub timeout: Duration,
+    /// Memory that a worker may take for one recording, beyond what the loaded
+    /// model does; kept by the built-in engine.
+    pub memory_mib: u32,
+    /// How often a recording is tried when the engine fails on it.
+    pub attempts: NonZeroU32,
     /// How long a worker may take to come up.
     pub start_timeout: Duration,
 }
@@ -105,6 +110,8 @@ impl Config {
                 workers: None,
                 candidates: Vec::new(),
                 timeout: limits::ENGINE_TIMEOUT,
+                memory_mib: limits::ENGINE_MEMORY_MIB,
+                attempts: limits::ENGINE_ATTEMPTS,
                 start_timeout: limits::ENGINE_START_TIMEOUT,
             },
             disk_reserve_bytes: None,

@@ -37,9 +37,13 @@ pub(super) fn verdict(
 ) -> Result<Verdict, WorkerError> {
     match line {
         WorkerLine::Answer(answer) if answer.id == request.id => identified(answer, wall_seconds),
-        WorkerLine::Failure(failure) if failure.id == request.id => Ok(failed(failure)),
+        WorkerLine::Failure(failure) | WorkerLine::GivenUp(failure) if failure.id == request.id => {
+            Ok(failed(failure))
+        }
         WorkerLine::Answer(_) => Err(WorkerError::OutOfTurn("an answer to something else")),
-        WorkerLine::Failure(_) => Err(WorkerError::OutOfTurn("a failure of something else")),
+        WorkerLine::Failure(_) | WorkerLine::GivenUp(_) => {
+            Err(WorkerError::OutOfTurn("a failure of something else"))
+        }
         WorkerLine::Ready { .. } => Err(WorkerError::OutOfTurn("ready")),
         WorkerLine::Fatal { fatal } => Err(WorkerError::Fatal(fatal)),
     }

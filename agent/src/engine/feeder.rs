@@ -28,7 +28,7 @@ const READ_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(super) job: Job,
-    /// How often it was tried since the agent started.
+    /// How often it was tried in this round.
     pub(super) attempts: i32,
 }
 
@@ -107,7 +107,7 @@ impl Window {
             Ok(jobs) => {
                 let more = jobs.len() == WINDOW;
                 self.cursor = jobs.last().map_or(self.cursor, |job| job.position);
-                self.waiting.extend(jobs.into_iter().map(|job| Task { job, attempts: 0 }));
+                self.waiting.extend(jobs.into_iter().map(|job| Task { attempts: job.attempts, job }));
                 more
             }
             Err(error) => {

@@ -43,6 +43,7 @@ impl Program {
                 let mut arguments = vec![OsString::from("lid-worker"), "--model".into(), model.into()];
                 let limit = (config.timeout * 9 / 10).as_secs().max(1);
                 arguments.extend(["--time-limit".into(), limit.to_string().into()]);
+                arguments.extend(["--memory-limit".into(), config.memory_mib.to_string().into()]);
                 if let Some(library) = onnxruntime_lib {
                     arguments.extend(["--onnxruntime-lib".into(), library.into()]);
                 }
@@ -87,6 +88,7 @@ impl Pool {
             program: Arc::new(program),
             config: Arc::new(config),
             layout,
+            journal: journal.clone(),
             results,
             feeder,
             board: board.clone(),

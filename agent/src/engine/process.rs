@@ -11,6 +11,7 @@ use rustix::{
 use tokio::{
     io::{AsyncWriteExt as _, BufReader},
     process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    sync::watch,
     task::JoinSet,
     time::timeout,
 };
@@ -23,6 +24,12 @@ use super::{
 
 /// Longest line of a worker's standard error that is logged.
 const MAX_LOG_LINE_BYTES: usize = 4 * 1024;
+
+/// Longest line of a worker's standard error that stands in a reason.
+const MAX_WORDS_CHARS: usize = 200;
+
+/// How long the last words of a process that has ended may take to arrive.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How long a process that closed its output may take to exit.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -41,9 +48,14 @@ pub(super) enum WorkerError {
     /// It says that it cannot work.
     #[error("{0}")]
     Fatal(String),
-    /// It is gone.
-    #[error("the worker process ended ({0})")]
-    Gone(String),
+    /// It is gone, and perhaps said something before.
+    #[error("the worker process ended ({how}){}", said(.words))]
+    Gone {
+        /// Its exit status or the signal that ended it.
+        how: String,
+        /// The last line of its standard error.
+        words: String,
+    },
     /// It did not answer.
     #[error("the worker did not answer within {} s", .0.as_secs_f64())]
     Silent(Duration),
@@ -69,7 +81,7 @@ impl WorkerError {
         match self {
             Self::Silent(_) => "timeout",
             Self::Nonsense { .. } | Self::OutOfTurn(_) | Self::Request(_) => "worker_protocol",
-            Self::Start { .. } | Self::Fatal(_) | Self::Gone(_) => "worker_crashed",
+            Self::Start { .. } | Self::Fatal(_) | Self::Gone { .. } => "worker_crashed",
         }
     }
 }
@@ -83,8 +95,12 @@ pub(super) struct Process {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     line: Vec<u8>,
+    /// Whether it said that it ends.
+    gave_up: bool,
+    /// The last line of its standard error.
+    words: watch::Receiver<String>,
     /// Reads its standard error; ends with this.
-    _log: JoinSet<()>,
+    log: JoinSet<()>,
 }
 
 impl Process {
@@ -106,15 +122,18 @@ impl Process {
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().ok_or_else(pipe)?);
         let errors = child.stderr.take().ok_or_else(pipe)?;
+        let (last, words) = watch::channel(String::new());
         let mut log = JoinSet::new();
-        log.spawn(log_lines(errors).in_current_span());
-        let mut process = Self { child, group, input, output, line: Vec::new(), _log: log };
+        log.spawn(log_lines(errors, last).in_current_span());
+        let line = Vec::new();
+        let mut process = Self { child, group, input, output, line, gave_up: false, words, log };
         let first = timeout(within, process.read()).await.map_err(|_| WorkerError::Silent(within))?;
         match first? {
             WorkerLine::Ready { ready } => Ok((process, ready)),
-            other @ (WorkerLine::Fatal { .. } | WorkerLine::Answer(_) | WorkerLine::Failure(_)) => {
-                Err(out_of_turn(other))
-            }
+            other @ (WorkerLine::Fatal { .. }
+            | WorkerLine::Answer(_)
+            | WorkerLine::Failure(_)
+            | WorkerLine::GivenUp(_)) => Err(out_of_turn(other)),
         }
     }
 
@@ -137,7 +156,14 @@ impl Process {
             }
             self.read().await
         };
-        timeout(within, exchange).await.unwrap_or(Err(WorkerError::Silent(within)))
+        let said = timeout(within, exchange).await.unwrap_or(Err(WorkerError::Silent(within)));
+        self.gave_up = matches!(said, Ok(WorkerLine::GivenUp(_)));
+        said
+    }
+
+    /// Whether it ends over the recording that it was asked for last.
+    pub(super) fn gave_up(&self) -> bool {
+        self.gave_up
     }
 
     /// Waits for the worker to do something without being asked: it may not.
@@ -169,11 +195,14 @@ impl Process {
 
     /// Why the worker is gone.
     async fn gone(&mut self) -> WorkerError {
-        match timeout(EXIT_TIMEOUT, self.child.wait()).await {
-            Ok(Ok(status)) => WorkerError::Gone(status.to_string()),
-            Ok(Err(error)) => WorkerError::Gone(error.to_string()),
-            Err(_) => WorkerError::Gone("output closed".to_owned()),
-        }
+        let how = match timeout(EXIT_TIMEOUT, self.child.wait()).await {
+            Ok(Ok(status)) => status.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "output closed".to_owned(),
+        };
+        // It ends with its standard error, which a child of the worker may keep open.
+        drop(timeout(LAST_WORDS_TIMEOUT, self.log.join_next()).await);
+        WorkerError::Gone { how, words: self.words.borrow().clone() }
     }
 }
 
@@ -194,15 +223,22 @@ fn out_of_turn(line: WorkerLine) -> WorkerError {
         WorkerLine::Fatal { fatal } => WorkerError::Fatal(fatal),
         WorkerLine::Ready { .. } => WorkerError::OutOfTurn("ready"),
         WorkerLine::Answer(_) => WorkerError::OutOfTurn("an answer"),
-        WorkerLine::Failure(_) => WorkerError::OutOfTurn("a failure"),
+        WorkerLine::Failure(_) | WorkerLine::GivenUp(_) => WorkerError::OutOfTurn("a failure"),
     }
 }
 
-async fn log_lines(errors: ChildStderr) {
+/// What the worker said last, as the end of a sentence.
+fn said(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(", its last words: {words}") }
+}
+
+async fn log_lines(errors: ChildStderr, last: watch::Sender<String>) {
     let mut errors = BufReader::new(errors);
     let mut line = Vec::new();
     while let Ok(Some(_)) = next_line(&mut errors, &mut line, MAX_LOG_LINE_BYTES).await {
-        tracing::info!(line = %String::from_utf8_lossy(&line).escape_debug(), "worker says");
+        let text = String::from_utf8_lossy(&line).escape_debug().to_string();
+        tracing::info!(line = text, "worker says");
+        last.send_replace(text.chars().take(MAX_WORDS_CHARS).collect());
         line.clear();
     }
 }

@@ -24,13 +24,9 @@ use crate::{
     backoff::Backoff,
     chain::Chain,
     config::EngineConfig,
-    journal::{Finished, Job},
+    journal::{Attempted, Change, Finished, Job, Journal},
     store::Layout,
 };
-
-/// Attempts that a recording gets. Counted from the agent's start: a restart is
-/// as good a reason to try again as any.
-const ATTEMPTS: i32 = 3;
 
 pub(super) const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -44,6 +40,7 @@ pub(super) struct Slot {
     pub(super) program: Arc<Program>,
     pub(super) config: Arc<EngineConfig>,
     pub(super) layout: Arc<Layout>,
+    pub(super) journal: Journal,
     pub(super) results: mpsc::Sender<Finished>,
     pub(super) feeder: Feeder,
     pub(super) board: Arc<watch::Sender<Board>>,
@@ -53,6 +50,8 @@ pub(super) struct Slot {
 /// How a worker's service ended.
 enum Served {
     Drained,
+    /// The worker ended over a recording, with a reason for it.
+    GaveUp,
     Lost(WorkerError),
 }
 
@@ -75,24 +74,25 @@ impl Slot {
                 started = Process::start(&self.program, self.config.start_timeout) => started,
                 () = self.stop.draining() => break,
             };
-            let lost = match started {
+            match started {
                 Ok((process, ready)) => {
                     tracing::info!(?ready, "worker ready");
                     self.note(Worker::Ready(ready));
                     match self.serve(process, &mut restart).await {
                         Served::Drained => break,
-                        Served::Lost(lost) => lost,
+                        Served::GaveUp => tracing::info!("worker gave a recording up, starting another"),
+                        Served::Lost(lost) => {
+                            tracing::warn!(reason = %Chain(&lost), "worker lost, starting another");
+                        }
                     }
                 }
                 Err(error) => {
+                    tracing::warn!(reason = %Chain(&error), "worker does not come up, starting another");
                     self.note(Worker::Failed(Chain(&error).to_string()));
-                    error
                 }
-            };
-            let pause = restart.pause();
-            tracing::warn!(reason = %Chain(&lost), ?pause, "worker lost, starting another");
+            }
             tokio::select! {
-                () = sleep(pause) => {}
+                () = sleep(restart.pause()) => {}
                 () = self.stop.draining() => break,
             }
         }
@@ -102,7 +102,7 @@ impl Slot {
     /// Gives a worker recordings until it is lost or the agent drains.
     async fn serve(&self, mut process: Process, restart: &mut Backoff) -> Served {
         loop {
-            let mut task = match self.next(&mut process).await {
+            let task = match self.next(&mut process).await {
                 Ok(Some(task)) => task,
                 Ok(None) => {
                     process.end().await;
@@ -110,12 +110,14 @@ impl Slot {
                 }
                 Err(lost) => return Served::Lost(lost),
             };
-            if let Err(lost) = self.identify(&mut process, &mut task).await {
-                self.after_loss(task, &lost).await;
+            if let Err(lost) = self.identify(&mut process, task).await {
                 return Served::Lost(lost);
             }
             // A worker that gets work done may be replaced at once.
             restart.reset();
+            if process.gave_up() {
+                return Served::GaveUp;
+            }
         }
     }
 
@@ -136,27 +138,50 @@ impl Slot {
     }
 
     /// Has a recording identified and writes down what came out.
-    async fn identify(&self, process: &mut Process, task: &mut Task) -> Result<(), WorkerError> {
+    async fn identify(&self, process: &mut Process, mut task: Task) -> Result<(), WorkerError> {
         let mut retry = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
         loop {
             task.attempts += 1;
-            match self.attempt(process, task).await {
+            match self.attempt(process, &task).await {
                 Attempt::Done(outcome) => {
-                    self.finish(task, outcome).await;
+                    self.finish(&task, outcome).await;
                     return Ok(());
                 }
-                Attempt::Again(failure) if task.attempts >= ATTEMPTS => {
-                    self.finish(task, LidOutcome::Failed(failure)).await;
+                Attempt::Again(failure) if self.was_the_last(&task) => {
+                    self.finish(&task, LidOutcome::Failed(failure)).await;
                     return Ok(());
                 }
                 Attempt::Again(failure) => {
                     let LidFailure { code, reason, attempts } = failure;
                     let recording = task.job.recording;
                     tracing::warn!(%recording, code, reason, attempts, "engine failed, trying again");
+                    self.remember(&task).await;
+                    if process.gave_up() {
+                        self.feeder.give_back(task).await;
+                        return Ok(());
+                    }
                     sleep(retry.pause()).await;
                 }
-                Attempt::Lost(lost) => return Err(lost),
+                Attempt::Lost(lost) => {
+                    self.after_loss(task, &lost).await;
+                    return Err(lost);
+                }
             }
+        }
+    }
+
+    /// Whether a recording that has failed now is given up.
+    fn was_the_last(&self, task: &Task) -> bool {
+        u32::try_from(task.attempts).is_ok_and(|attempts| attempts >= self.config.attempts.get())
+    }
+
+    /// Writes down that an attempt failed, so that the next agent goes on counting. Attempts that an agent's
+    /// end cuts off do not count: the recording is not to blame for them.
+    async fn remember(&self, task: &Task) {
+        let Job { recording, round, .. } = task.job;
+        let attempted = Attempted { recording, round, attempts: task.attempts };
+        if let Err(error) = self.journal.commit(Change::Attempted(attempted)).await {
+            tracing::error!(%recording, error = %Chain(&error), "could not write a failed attempt down");
         }
     }
 
@@ -189,7 +214,8 @@ impl Slot {
     async fn after_loss(&self, task: Task, lost: &WorkerError) {
         let recording = task.job.recording;
         tracing::warn!(%recording, attempts = task.attempts, reason = %Chain(lost), "worker lost on a recording");
-        if task.attempts < ATTEMPTS {
+        if !self.was_the_last(&task) {
+            self.remember(&task).await;
             self.feeder.give_back(task).await;
             return;
         }

@@ -24,6 +24,8 @@ pub(crate) enum Change {
     Receipted(Vec<ResultReceipt>),
     /// These recordings are to be identified if they are not yet.
     Identify(Vec<Identify>),
+    /// An attempt to identify a recording has failed.
+    Attempted(Attempted),
     /// A recording has a result.
     Finished(Finished),
     /// These recordings are not held any more.
@@ -52,6 +54,15 @@ pub(crate) struct Again {
     pub(crate) size_bytes: u64,
     /// What the delivery asks for.
     pub(crate) identify: Identify,
+}
+
+/// A recording that is still to be identified, after a failed attempt.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Attempted {
+    pub(crate) recording: RecordingId,
+    pub(crate) round: i32,
+    /// Failed attempts in this round, the last one among them.
+    pub(crate) attempts: i32,
 }
 
 /// The result of a recording.

@@ -7,11 +7,11 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 use super::{
-    Again, Change, Finished, JournalError, NewRecording, outcome,
+    Again, Attempted, Change, Finished, JournalError, NewRecording, outcome,
     statements::{
-        AGAIN, EXPIRED, FINISHED, FINISHED_JOB, FORGOTTEN, FORGOTTEN_JOBS, FORGOTTEN_RESULTS, IDENTIFY_JOBS,
-        IDENTIFY_LATER, IDENTIFY_NOT_HELD, IDENTIFY_RESULTS, PLACED, PLACED_JOBS, RECEIPTED, RECORDED,
-        STORED, STORED_JOBS, STORED_RESULTS, WASTED,
+        AGAIN, ATTEMPTED, EXPIRED, FINISHED, FINISHED_JOB, FORGOTTEN, FORGOTTEN_JOBS, FORGOTTEN_RESULTS,
+        IDENTIFY_JOBS, IDENTIFY_LATER, IDENTIFY_NOT_HELD, IDENTIFY_RESULTS, PLACED, PLACED_JOBS, RECEIPTED,
+        RECORDED, STORED, STORED_JOBS, STORED_RESULTS, WASTED,
     },
 };
 
@@ -48,6 +48,10 @@ impl Making<'_> {
             Change::Identify(recordings) => {
                 self.identify(recordings).await?;
                 brought = Brought { results: true, jobs: true };
+            }
+            Change::Attempted(Attempted { recording, round, attempts }) => {
+                let update = query(ATTEMPTED).bind(recording.batch.0).bind(recording.ordinal);
+                self.run(update.bind(round).bind(attempts)).await?;
             }
             Change::Finished(finished) => {
                 self.finished(finished).await?;

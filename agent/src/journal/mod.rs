@@ -28,7 +28,7 @@ use sqlx::sqlite::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub(crate) use change::{Again, Change, Finished, NewRecording};
+pub(crate) use change::{Again, Attempted, Change, Finished, NewRecording};
 pub(crate) use error::JournalError;
 pub(crate) use reads::{Job, OutboxRow, Standing, Unplaced};
 use writer::{Envelope, Writer};

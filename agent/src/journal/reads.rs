@@ -24,6 +24,8 @@ pub(crate) struct Job {
     pub(crate) digest: Digest,
     pub(crate) round: i32,
     pub(crate) candidates: Vec<String>,
+    /// Attempts of this round that have failed.
+    pub(crate) attempts: i32,
 }
 
 /// A recording that is durable in `incoming/` and may or may not have its place.
@@ -109,7 +111,8 @@ SELECT coalesce(max(position), 0) FROM result WHERE receipted_at IS NULL";
     /// of arrival.
     pub(crate) async fn jobs(&self, cursor: i64, most: usize) -> Result<Vec<Job>, JournalError> {
         const SQL: &str = "-- jobs
-SELECT j.position, j.batch, j.ordinal, r.audio_name, r.digest, j.round, j.candidates
+SELECT j.position, j.batch, j.ordinal, r.audio_name, r.digest, j.round, j.candidates,
+    iif(j.attempted_round = j.round, j.attempts, 0) AS attempts
 FROM job j JOIN recording r ON r.batch = j.batch AND r.ordinal = j.ordinal
 WHERE j.position > ?1 AND r.incoming IS NULL ORDER BY j.position LIMIT ?2";
         let rows: Vec<JobRow> = query_as(SQL)
@@ -236,6 +239,7 @@ struct JobRow {
     digest: Vec<u8>,
     round: i32,
     candidates: String,
+    attempts: i32,
 }
 
 impl JobRow {
@@ -248,6 +252,7 @@ impl JobRow {
             round: self.round,
             candidates: serde_json::from_str(&self.candidates)
                 .map_err(|_| JournalError::damaged("candidates", &self.candidates))?,
+            attempts: self.attempts,
         })
     }
 }

@@ -100,6 +100,10 @@ UPDATE recording SET round = j.value ->> 2, candidates = j.value ->> 3
 FROM json_each(?1) j WHERE recording.batch = j.value ->> 0 AND recording.ordinal = j.value ->> 1
     AND recording.incoming IS NOT NULL AND recording.round < j.value ->> 2";
 
+/// `?1`: batch; `?2`: ordinal; `?3`: round; `?4`: failed attempts in it.
+pub(super) const ATTEMPTED: &str = "-- attempted
+UPDATE job SET attempts = ?4, attempted_round = ?3 WHERE batch = ?1 AND ordinal = ?2 AND round = ?3";
+
 /// `?1`: position; `?2`: batch; `?3`: ordinal; `?4`: round; `?5`: outcome;
 /// `?6`: the time; `?7`: digest. Only for the content that is held.
 pub(super) const FINISHED: &str = "-- finished
