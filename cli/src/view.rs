@@ -265,6 +265,9 @@ pub(crate) enum AgentState {
     Starting,
     Ready,
     Unfit,
+    Draining,
+    Drained,
+    Removed,
 }
 
 impl AgentState {
@@ -275,6 +278,9 @@ impl AgentState {
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Unfit => "unfit",
+            Self::Draining => "draining",
+            Self::Drained => "drained",
+            Self::Removed => "removed",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Parser;
@@ -94,6 +95,10 @@ pub struct Keys {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "paths")]
     #[serde(default)]
     pub allowed_roots: Option<Vec<PathBuf>>,
+    /// Seconds that an agent may be away before what it holds is placed again [default: 900].
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replace_after_seconds: Option<u64>,
     /// Codes that engines say and the table does not know; in the file only.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +152,8 @@ pub struct Config {
     pub agent_listen: SocketAddr,
     /// Folders that sources must lie below, without links.
     pub allowed_roots: Vec<PathBuf>,
+    /// How long an agent may be away before what it holds is placed again.
+    pub replace_after: Duration,
     /// The codes that are known.
     pub languages: LanguageTable,
     /// What is logged.
@@ -168,12 +175,13 @@ impl Config {
         };
         format!(
             "state_dir = {}\ndatabase_url = {}\ncontrol_listen = \"{}\"\nagent_listen = \"{}\"\n\
-             allowed_roots = [{}]\nlog = {}\nlog_format = \"{format}\"\n",
+             allowed_roots = [{}]\nreplace_after_seconds = {}\nlog = {}\nlog_format = \"{format}\"\n",
             text(&self.state_dir.display().to_string()),
             text(&self.database.url),
             self.control_listen,
             self.agent_listen,
             roots.join(", "),
+            self.replace_after.as_secs(),
             text(&self.log),
         )
     }
@@ -199,7 +207,7 @@ pub enum ConfigError {
 
 /// The keys that the environment may hold; other programs have `COFI_`
 /// variables of their own.
-const ENVIRONMENT: [&str; 9] = [
+const ENVIRONMENT: [&str; 10] = [
     "state_dir",
     "database_url",
     "database_password_file",
@@ -207,6 +215,7 @@ const ENVIRONMENT: [&str; 9] = [
     "control_listen",
     "agent_listen",
     "allowed_roots",
+    "replace_after_seconds",
     "log",
     "log_format",
 ];
@@ -248,6 +257,7 @@ impl TryFrom<Keys> for Config {
             control_listen: loopback("control_listen", keys.control_listen, "127.0.0.1:7400")?,
             agent_listen: loopback("agent_listen", keys.agent_listen, "127.0.0.1:7401")?,
             allowed_roots: roots.iter().map(|path| root(path)).collect::<Result<_, _>>()?,
+            replace_after: replace_after(keys.replace_after_seconds)?,
             languages,
             log: keys.log.unwrap_or_else(|| "info".to_owned()),
             log_format: keys.log_format.unwrap_or_default(),
@@ -286,6 +296,19 @@ fn database(
         }
     };
     Ok(DatabaseUrl { url, password })
+}
+
+/// From a second, for tests, to a month.
+fn replace_after(seconds: Option<u64>) -> Result<Duration, ConfigError> {
+    let seconds = seconds.unwrap_or(900);
+    if (1..=31 * 24 * 3_600).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err(ConfigError::Invalid {
+        key: "replace_after_seconds",
+        value: seconds.to_string(),
+        expected: "1 to 2678400".to_owned(),
+    })
 }
 
 /// Nothing but loopback until connections are encrypted and callers known.

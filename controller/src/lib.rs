@@ -4,6 +4,7 @@
 pub mod chain;
 pub mod commit;
 pub mod config;
+pub mod custody;
 pub mod delivery;
 pub mod dispatch;
 pub mod health;

@@ -16,6 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     commit::{self, Applier, Recorder},
     config::Config,
+    custody::Custodian,
     dispatch::{Dispatch, Dispatcher},
     health::Health,
     ledger::Ledger,
@@ -107,6 +108,15 @@ async fn serve(
         rows_written,
     };
     writers.spawn(applying.run(to_apply));
+    let decided = Arc::new(Notify::new());
+    let custodian = Custodian {
+        ledger: ledger.clone(),
+        dispatch: dispatch.clone(),
+        clock: clock.clone(),
+        replace_after: config.replace_after,
+        decided: decided.clone(),
+    };
+    parts.spawn(part("custodian", infallible(custodian.run(end.clone()))));
     let progress = Progress::new(ledger.clone(), dispatch.clone(), health.clone());
     parts.spawn(part("progress", infallible(progress.clone().run(end.clone()))));
 
@@ -123,6 +133,7 @@ async fn serve(
         languages,
         clock,
         database_id: database_id.into(),
+        decided,
         tasks: tasks.clone(),
     };
     tracing::info!(

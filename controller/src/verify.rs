@@ -34,10 +34,19 @@ pub async fn verify_held(
                 dispatch.event(Event::OfferSettled(held.recording)).await;
                 dispatch.release(host.agent.clone(), held.recording, "no such recording".to_owned()).await;
             }
+            // Nobody needs it here: the source need not be read.
+            Some(record) if is_elsewhere(record, host) => {
+                dispatch.event(Event::OfferSettled(held.recording)).await;
+                dispatch.release(host.agent.clone(), held.recording, "held elsewhere".to_owned()).await;
+            }
             Some(record) => settle(offered, record, host, dispatch, recorder).await,
         }
     }
     Ok(())
+}
+
+fn is_elsewhere(record: &ManifestRecord, host: &Host) -> bool {
+    record.placement == Placement::Stored && record.agent.as_deref() != Some(host.agent.as_str())
 }
 
 async fn settle(

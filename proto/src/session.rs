@@ -27,6 +27,10 @@ pub struct Hello {
     pub heartbeat: Heartbeat,
     /// The database that its store belongs to; empty if it has met none.
     pub database_id: String,
+    /// Recordings that it holds and was told have their rows.
+    pub recorded: u64,
+    /// Recordings that it holds and has a receipted result of.
+    pub receipted: u64,
 }
 
 /// Widest `ip` column of the shared tables.
@@ -57,6 +61,8 @@ impl TryFrom<pb::Hello> for Hello {
             )?,
             heartbeat: hello.heartbeat.ok_or(Malformed::Missing("hello.heartbeat"))?.try_into()?,
             database_id: hello.database_id,
+            recorded: hello.recorded,
+            receipted: hello.receipted,
         })
     }
 }
@@ -74,6 +80,8 @@ impl From<Hello> for pb::Hello {
             receive_connections: hello.receive_connections,
             heartbeat: Some(hello.heartbeat.into()),
             database_id: hello.database_id,
+            recorded: hello.recorded,
+            receipted: hello.receipted,
         }
     }
 }

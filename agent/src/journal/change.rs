@@ -18,6 +18,9 @@ pub(crate) enum Change {
     Again(Vec<Again>),
     /// Bytes arrived for a recording that were of no use.
     Wasted(RecordingId, u64),
+    /// The controller may have lost what it said: nothing counts as recorded
+    /// or receipted.
+    Unrecorded,
     /// The controller has rows for these recordings.
     Recorded(Vec<RecordingId>),
     /// The controller has settled these results.

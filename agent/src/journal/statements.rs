@@ -36,12 +36,12 @@ pub(super) const PLACED: &str = "-- placed
 UPDATE recording SET incoming = NULL
 WHERE (batch, ordinal) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
 
-/// `?1`: `[[batch, ordinal]]`.
+/// `?1`: `[[batch, ordinal]]`. Round 0 is none: nothing is to be identified.
 pub(super) const PLACED_JOBS: &str = "-- placed_jobs
 INSERT INTO job (position, batch, ordinal, round, candidates)
 SELECT ?2 + j.key, r.batch, r.ordinal, r.round, r.candidates FROM json_each(?1) j
 JOIN recording r ON r.batch = j.value ->> 0 AND r.ordinal = j.value ->> 1
-WHERE NOT EXISTS (SELECT 1 FROM result f
+WHERE r.round > 0 AND NOT EXISTS (SELECT 1 FROM result f
     WHERE f.batch = r.batch AND f.ordinal = r.ordinal AND f.round >= r.round)
 ON CONFLICT (batch, ordinal) DO UPDATE SET
     position = excluded.position, round = excluded.round, candidates = excluded.candidates
@@ -56,6 +56,12 @@ FROM json_each(?1) j WHERE recording.batch = j.value ->> 0 AND recording.ordinal
 /// `?1`: batch; `?2`: ordinal; `?3`: bytes.
 pub(super) const WASTED: &str = "-- wasted
 UPDATE recording SET received_bytes = received_bytes + ?3 WHERE batch = ?1 AND ordinal = ?2";
+
+pub(super) const UNRECORDED: &str = "-- unrecorded
+UPDATE recording SET recorded = 0 WHERE recorded = 1";
+
+pub(super) const UNRECEIPTED: &str = "-- unreceipted
+UPDATE result SET receipted_at = NULL WHERE receipted_at IS NOT NULL";
 
 /// `?1`: `[[batch, ordinal]]`.
 pub(super) const RECORDED: &str = "-- recorded
@@ -87,7 +93,7 @@ pub(super) const IDENTIFY_JOBS: &str = "-- identify_jobs
 INSERT INTO job (position, batch, ordinal, round, candidates)
 SELECT ?2 + j.key, r.batch, r.ordinal, j.value ->> 2, j.value ->> 3 FROM json_each(?1) j
 JOIN recording r ON r.batch = j.value ->> 0 AND r.ordinal = j.value ->> 1
-WHERE r.incoming IS NULL AND NOT EXISTS (SELECT 1 FROM result f
+WHERE r.incoming IS NULL AND j.value ->> 2 > 0 AND NOT EXISTS (SELECT 1 FROM result f
     WHERE f.batch = r.batch AND f.ordinal = r.ordinal AND f.round >= j.value ->> 2)
 ON CONFLICT (batch, ordinal) DO UPDATE SET
     position = excluded.position, round = excluded.round, candidates = excluded.candidates

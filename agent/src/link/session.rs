@@ -55,6 +55,10 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
     if !welcome.database_id.is_empty() {
         link.layout.belong_to(&welcome.database_id)?;
     }
+    if welcome.inventory {
+        tracing::info!("the controller asks for everything that is held");
+        link.journal.commit(Change::Unrecorded).await?;
+    }
     tracing::info!(controller = %link.config.controller, "session begun");
 
     let every = Duration::from_millis(welcome.heartbeat_interval_ms.into());
@@ -78,6 +82,7 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
 
 async fn hello(link: &Link) -> Result<pb::Hello, LinkError> {
     let config = &link.config;
+    let (recorded, receipted) = link.journal.receipts().await?;
     Ok(Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,6 +93,8 @@ async fn hello(link: &Link) -> Result<pb::Hello, LinkError> {
         receive_connections: config.receive_connections,
         heartbeat: pulse::heartbeat(link).await?,
         database_id: link.layout.database_id()?.unwrap_or_default(),
+        recorded,
+        receipted,
     }
     .into())
 }

@@ -233,6 +233,42 @@ pub(crate) enum AgentCommand {
     List(ListArgs),
     /// Show one agent
     Show(AgentName),
+    /// Let an agent finish what it has, and give it nothing new
+    Drain(DrainArgs),
+    /// Let an agent take work again that was drained or removed
+    Resume(AgentName),
+    /// Give an agent up: what it holds is placed again on others
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrainArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentName,
+
+    /// After this time, what is not identified is placed again on other agents
+    /// [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) reason: Reason,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RemoveArgs {
+    #[command(flatten)]
+    pub(crate) agent: AgentName,
+
+    #[command(flatten)]
+    pub(crate) reason: Reason,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reason {
+    /// Why, for whoever looks at the agent later
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]

@@ -251,7 +251,8 @@ impl TryFrom<pb::Agent> for Agent {
             version: agent.version,
             storage_id: agent.storage_id,
             last_seen_time: time("last_seen_micros", agent.last_seen_micros)?,
-            load: (state != AgentState::Away).then_some(load),
+            // Only a connected agent has a weight.
+            load: (load.weight > 0 && state != AgentState::Away).then_some(load),
         })
     }
 }
@@ -263,6 +264,9 @@ fn agent_state(state: i32) -> Result<AgentState, Malformed> {
         Ok(pb::AgentState::Starting) => Ok(AgentState::Starting),
         Ok(pb::AgentState::Ready) => Ok(AgentState::Ready),
         Ok(pb::AgentState::Unfit) => Ok(AgentState::Unfit),
+        Ok(pb::AgentState::Draining) => Ok(AgentState::Draining),
+        Ok(pb::AgentState::Drained) => Ok(AgentState::Drained),
+        Ok(pb::AgentState::Removed) => Ok(AgentState::Removed),
         Ok(pb::AgentState::Unspecified) | Err(_) => Err(Malformed::invalid("state", state, KNOWN_STATE)),
     }
 }

@@ -131,6 +131,32 @@ impl Client {
         Ok(answer.try_into()?)
     }
 
+    pub(crate) async fn drain_agent(
+        &self,
+        name: String,
+        deadline: Option<Duration>,
+        reason: String,
+    ) -> Result<Agent, ClientError> {
+        // Beyond what the field holds nobody waits.
+        let seconds = |deadline: Duration| u32::try_from(deadline.as_secs().max(1)).unwrap_or(u32::MAX);
+        let deadline_seconds = deadline.map(seconds).unwrap_or_default();
+        let request = pb::DrainAgentRequest { name, deadline_seconds, reason };
+        let answer = self.call(request, async |request| self.fleet().drain_agent(request).await).await?;
+        Ok(answer.try_into()?)
+    }
+
+    pub(crate) async fn resume_agent(&self, name: String) -> Result<Agent, ClientError> {
+        let request = pb::ResumeAgentRequest { name };
+        let answer = self.call(request, async |request| self.fleet().resume_agent(request).await).await?;
+        Ok(answer.try_into()?)
+    }
+
+    pub(crate) async fn remove_agent(&self, name: String, reason: String) -> Result<Agent, ClientError> {
+        let request = pb::RemoveAgentRequest { name, reason };
+        let answer = self.call(request, async |request| self.fleet().remove_agent(request).await).await?;
+        Ok(answer.try_into()?)
+    }
+
     /// Pages through everything that `query` is about, or its first `limit`.
     pub(crate) fn pages<Q: Query>(&self, query: Q, limit: Option<u64>) -> Pages<'_, Q> {
         Pages::new(self, query, limit)

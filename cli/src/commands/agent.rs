@@ -11,11 +11,15 @@ use crate::{
 
 pub(super) async fn run(command: AgentCommand, target: Target, console: Console) -> Result<Exit, Error> {
     let client = connect(target).await?;
-    match command {
-        AgentCommand::List(args) => list(&client, AgentQuery, args.limit(), console).await,
-        AgentCommand::Show(AgentName { name }) => {
-            console.agent(&client.get_agent(name).await?)?;
-            Ok(Exit::Done)
+    let agent = match command {
+        AgentCommand::List(args) => return list(&client, AgentQuery, args.limit(), console).await,
+        AgentCommand::Show(AgentName { name }) => client.get_agent(name).await?,
+        AgentCommand::Drain(args) => {
+            client.drain_agent(args.agent.name, args.deadline, args.reason.reason).await?
         }
-    }
+        AgentCommand::Resume(AgentName { name }) => client.resume_agent(name).await?,
+        AgentCommand::Remove(args) => client.remove_agent(args.agent.name, args.reason.reason).await?,
+    };
+    console.agent(&agent)?;
+    Ok(Exit::Done)
 }

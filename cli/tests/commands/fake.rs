@@ -29,6 +29,9 @@ pub(crate) struct Script {
     pub(crate) calls: Answer<pb::ListCallsRequest, pb::ListCallsResponse>,
     pub(crate) agents: Answer<pb::ListAgentsRequest, pb::ListAgentsResponse>,
     pub(crate) agent: Answer<pb::GetAgentRequest, pb::Agent>,
+    pub(crate) drain: Answer<pb::DrainAgentRequest, pb::Agent>,
+    pub(crate) resume: Answer<pb::ResumeAgentRequest, pb::Agent>,
+    pub(crate) remove: Answer<pb::RemoveAgentRequest, pb::Agent>,
 }
 
 impl Default for Script {
@@ -45,6 +48,9 @@ impl Default for Script {
             calls: unscripted(),
             agents: unscripted(),
             agent: unscripted(),
+            drain: unscripted(),
+            resume: unscripted(),
+            remove: unscripted(),
         }
     }
 }
@@ -174,5 +180,26 @@ impl FleetService for Scripted {
 
     async fn get_agent(&self, request: Request<pb::GetAgentRequest>) -> Result<Response<pb::Agent>, Status> {
         say(&self.0.agent, request)
+    }
+
+    async fn drain_agent(
+        &self,
+        request: Request<pb::DrainAgentRequest>,
+    ) -> Result<Response<pb::Agent>, Status> {
+        say(&self.0.drain, request)
+    }
+
+    async fn resume_agent(
+        &self,
+        request: Request<pb::ResumeAgentRequest>,
+    ) -> Result<Response<pb::Agent>, Status> {
+        say(&self.0.resume, request)
+    }
+
+    async fn remove_agent(
+        &self,
+        request: Request<pb::RemoveAgentRequest>,
+    ) -> Result<Response<pb::Agent>, Status> {
+        say(&self.0.remove, request)
     }
 }

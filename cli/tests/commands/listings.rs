@@ -196,3 +196,26 @@ fn agents_show_their_load_while_they_are_connected() {
     let shown = cofi(&fake, &["agent", "show", "gpu-1"]).stdout;
     assert!(shown.contains("free disk         5.0 GB"), "{shown}");
 }
+
+#[test]
+fn agents_are_drained_resumed_and_removed() {
+    let fake = Fake::start(Script {
+        drain: Box::new(|request| {
+            assert_eq!((request.deadline_seconds, request.reason.as_str()), (1_800, "new disk"));
+            Ok(samples::agent(&request.name, pb::AgentState::Draining))
+        }),
+        resume: Box::new(|request| Ok(samples::agent(&request.name, pb::AgentState::Ready))),
+        remove: Box::new(|request| {
+            assert_eq!(request.reason, "");
+            let removed = samples::agent(&request.name, pb::AgentState::Removed);
+            Ok(pb::Agent { weight: 0, ..removed })
+        }),
+        ..Script::default()
+    });
+    let drain = ["agent", "drain", "gpu-1", "--deadline", "30m", "--reason", "new disk", "--json"];
+    let drained = cofi(&fake, &drain).document();
+    assert_eq!([&drained["state"], &drained["load"]["deliveries"]], [&json!("draining"), &json!(3)]);
+    assert_eq!(cofi(&fake, &["agent", "resume", "gpu-1", "--json"]).document()["state"], json!("ready"));
+    let removed = cofi(&fake, &["agent", "remove", "gpu-1", "--json"]).document();
+    assert_eq!([&removed["state"], &removed["load"]], [&json!("removed"), &json!(null)]);
+}

@@ -32,6 +32,7 @@ enum Message {
     BatchWaits(Box<BatchRecord>),
     Join(Hello, oneshot::Sender<Result<Session, JoinRefused>>),
     Left(AgentName, u64),
+    Dismiss(AgentName),
     Heartbeat(AgentName, u64, Heartbeat),
     OpenLane(Vec<u8>, oneshot::Sender<Lane>),
     Recorded(Vec<(StoredRecording, Option<Recorded>)>),
@@ -90,6 +91,11 @@ impl Dispatch {
     /// A session has ended.
     pub async fn left(&self, agent: AgentName, session: u64) {
         self.tell(Message::Left(agent, session)).await;
+    }
+
+    /// An agent is to have no session any more.
+    pub async fn dismiss(&self, agent: AgentName) {
+        self.tell(Message::Dismiss(agent)).await;
     }
 
     /// An agent says how it is.

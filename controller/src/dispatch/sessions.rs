@@ -58,6 +58,9 @@ pub enum JoinRefused {
         "an agent named {0} is connected with another data_dir; give this one a name of its own, or stop the other one"
     )]
     NameInUse(AgentName),
+    /// An operator has removed it.
+    #[error("agent {0} was removed: `cofi agent resume {0}` lets it come back")]
+    Removed(AgentName),
 }
 
 /// An agent that is there.
@@ -197,7 +200,8 @@ impl Sessions {
         }
     }
 
-    fn end(&self, agent: &AgentName) {
+    /// Ends the session of an agent, if it has one.
+    pub(super) fn end(&self, agent: &AgentName) {
         if let Some(seated) = self.by_agent.get(agent) {
             seated.ended.cancel();
         }

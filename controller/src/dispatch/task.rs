@@ -132,6 +132,7 @@ impl Dispatcher {
                 }
             }
             Message::Left(agent, session) => self.left(&agent, session),
+            Message::Dismiss(agent) => self.sessions.end(&agent),
             Message::Heartbeat(agent, session, heartbeat) => self.heartbeat(agent, session, heartbeat),
             Message::OpenLane(token, reply) => {
                 let Some(lane) = self.sessions.open_lane(&token) else { return };

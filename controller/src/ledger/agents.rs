@@ -3,7 +3,7 @@
 use cofi_proto::AgentName;
 
 use super::{
-    AgentRecord, Ledger, LedgerError, read_transaction,
+    AgentRecord, Custody, Ledger, LedgerError, Lid, read_transaction,
     sql::{Row, Statement},
     write_transaction,
 };
@@ -41,6 +41,21 @@ impl Ledger {
             let select = format!("{AGENT_COLUMNS} WHERE name = ?");
             let row = tx.row(Statement::named("read_agent", &select).bind(name.as_str())).await?;
             agent(&row.ok_or_else(|| LedgerError::NoSuchAgent(name.clone()))?)
+        })
+    }
+
+    /// What the rows say that an agent holds.
+    pub async fn custody(&self, name: &AgentName) -> Result<Custody, LedgerError> {
+        read_transaction!(self, |tx| {
+            let select = "SELECT lid, COUNT(*) FROM cofiRecording WHERE agent = ? GROUP BY lid";
+            let select = Statement::named("custody", select).long().bind(name.as_str());
+            let mut custody = Custody::default();
+            for row in tx.rows(select).await? {
+                let recordings = row.count(1)?;
+                custody.stored += recordings;
+                custody.settled += if row.word::<Lid>(0)? == Lid::None { 0 } else { recordings };
+            }
+            Ok(custody)
         })
     }
 

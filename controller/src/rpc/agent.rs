@@ -13,7 +13,7 @@ use pb::{
     agent_service_server::AgentService, from_agent::Message as Up, from_controller::Message as DownMessage,
     from_receiver::Message as ReceiverUp,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
@@ -23,9 +23,9 @@ use crate::{
     chain::error_chain,
     commit::{ToApply, ToRecord},
     delivery::Host,
-    dispatch::{Dispatch, Down, Session},
+    dispatch::{Dispatch, Down, JoinRefused, Session},
     lane::Reports,
-    ledger::{AgentRecord, Ledger},
+    ledger::{AgentRecord, Custody, Ledger, LedgerError, Standing, StandingRecord},
     scheduler::{Event, LEASE},
     verify::verify_held,
 };
@@ -45,6 +45,7 @@ pub(super) struct Agents {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tasks: TaskTracker,
     pub(super) database_id: Arc<str>,
+    pub(super) decided: Arc<Notify>,
 }
 
 type Downward<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -63,13 +64,14 @@ impl AgentService for Agents {
             Some(Up::Hello(hello)) => Hello::try_from(hello).map_err(RpcError::from)?,
             _ => return Err(RpcError::NoBeginning("a hello").into()),
         };
-        let session = self.seat(hello).await?;
+        let (session, inventory) = self.seat(hello).await?;
         let Session { id, token, host, down, paced, ended } = session;
         let welcome = pb::Welcome {
             session_token: token.into(),
             heartbeat_interval_ms: millis(HEARTBEAT),
             lease_ms: millis(LEASE),
             database_id: self.database_id.to_string(),
+            inventory,
         };
         let me = self.clone();
         let ending = ended.clone();
@@ -115,7 +117,9 @@ impl AgentService for Agents {
 }
 
 impl Agents {
-    async fn seat(&self, hello: Hello) -> Result<Session, RpcError> {
+    /// Seats an agent. The second part is whether it is to offer everything that
+    /// it holds, since it knows of more than the rows do.
+    async fn seat(&self, hello: Hello) -> Result<(Session, bool), RpcError> {
         if hello.protocol != PROTOCOL {
             return Err(RpcError::Protocol { ours: PROTOCOL, theirs: hello.protocol });
         }
@@ -123,6 +127,11 @@ impl Agents {
             let ours = self.database_id.to_string();
             return Err(RpcError::OtherDatabase { ours, theirs: hello.database_id });
         }
+        let standing = self.ledger.standing(&hello.name).await?.map(|record| record.standing);
+        if standing == Some(Standing::Removed) {
+            return Err(JoinRefused::Removed(hello.name).into());
+        }
+        let (recorded, receipted) = (hello.recorded, hello.receipted);
         let record = AgentRecord {
             name: hello.name.clone(),
             storage_id: hello.storage_id.clone(),
@@ -132,12 +141,50 @@ impl Agents {
             last_seen: self.clock.now_micros(),
         };
         let session = self.dispatch.join(hello).await.ok_or(RpcError::Stopping)??;
-        if let Err(error) = self.ledger.put_agent(&record).await {
-            self.dispatch.left(record.name, session.id).await;
-            return Err(error.into());
+        let custody = match self.welcome(&record, standing).await {
+            Ok(custody) => custody,
+            Err(error) => {
+                self.dispatch.left(record.name, session.id).await;
+                return Err(error.into());
+            }
+        };
+        let inventory =
+            standing == Some(Standing::Lost) || recorded > custody.stored || receipted > custody.settled;
+        if inventory {
+            tracing::warn!(agent = %record.name, recorded, stored = custody.stored, "agent is to offer all that it holds");
         }
         tracing::info!(agent = %record.name, session = session.id, address = record.advertise_address, "session begins");
-        Ok(session)
+        Ok((session, inventory))
+    }
+
+    /// Writes down that an agent is there, and looks what the rows say that it
+    /// holds. One that comes with another store has lost what it held.
+    async fn welcome(
+        &self,
+        record: &AgentRecord,
+        standing: Option<Standing>,
+    ) -> Result<Custody, LedgerError> {
+        let before = match self.ledger.agent(&record.name).await {
+            Ok(before) => Some(before),
+            Err(LedgerError::NoSuchAgent(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let custody = self.ledger.custody(&record.name).await?;
+        if before.is_some_and(|before| before.storage_id != record.storage_id) && custody.stored > 0 {
+            let lost = StandingRecord {
+                agent: record.name.clone(),
+                standing: Standing::Lost,
+                reason: "came with another data_dir".to_owned(),
+                since: record.last_seen,
+                deadline: None,
+            };
+            self.ledger.put_standing(&lost).await?;
+            self.decided.notify_one();
+        }
+        self.ledger.put_agent(record).await?;
+        let draining = standing == Some(Standing::Draining);
+        self.dispatch.event(Event::AgentDraining { agent: record.name.clone(), draining }).await;
+        Ok(custody)
     }
 }
 

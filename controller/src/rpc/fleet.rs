@@ -1,25 +1,34 @@
 //! `FleetService`.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use cofi_proto::{AgentName, pb::v1 as pb, session::EngineState};
+use cofi_proto::{AgentName, clock::Clock, pb::v1 as pb, session::EngineState};
 use pb::fleet_service_server::FleetService;
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
 use super::{pages::Page, status::RpcError};
 use crate::{
     dispatch::{AgentStatus, Dispatch},
-    ledger::{AgentRecord, Ledger},
+    ledger::{AgentRecord, Ledger, Standing, StandingRecord},
+    scheduler::Event,
 };
 
 /// Agents on a page unless the request says otherwise.
 const AGENTS: i32 = 100;
+/// Characters of a reason at most.
+const MAX_REASON: usize = 200;
+const MICROS: i64 = 1_000_000;
 
 /// Answers operators about agents.
 #[derive(Debug, Clone)]
 pub(super) struct Fleet {
     pub(super) ledger: Ledger,
     pub(super) dispatch: Dispatch,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) decided: Arc<Notify>,
+    pub(super) tasks: TaskTracker,
 }
 
 impl Fleet {
@@ -27,26 +36,111 @@ impl Fleet {
         let page = Page::read("agents".to_owned(), request.page_size, AGENTS, &request.page_token)?;
         let records = self.ledger.agents(&page.after, page.size).await?;
         let mut present: HashMap<AgentName, AgentStatus> = self.dispatch.agents().await.into_iter().collect();
+        let standings = self.ledger.standings().await?.into_iter();
+        let mut standings: HashMap<AgentName, StandingRecord> =
+            standings.map(|record| (record.agent.clone(), record)).collect();
         let next_page_token = page.next(records.len(), records.last().map(|record| record.name.clone()));
         let agents = records
             .into_iter()
             .map(|record| {
                 let status = present.remove(&record.name);
-                agent(record, status)
+                let standing = standings.remove(&record.name);
+                agent(record, status, standing)
             })
             .collect();
         Ok(pb::ListAgentsResponse { agents, next_page_token })
     }
 
-    async fn get(&self, name: String) -> Result<pb::Agent, RpcError> {
-        let name: AgentName = name.try_into()?;
+    async fn get(&self, name: AgentName) -> Result<pb::Agent, RpcError> {
         let record = self.ledger.agent(&name).await?;
+        let standing = self.ledger.standing(&name).await?;
         let present = self.dispatch.agents().await.into_iter().find(|(agent, _)| *agent == name);
-        Ok(agent(record, present.map(|(_, status)| status)))
+        Ok(agent(record, present.map(|(_, status)| status), standing))
+    }
+
+    async fn drain(&self, request: pb::DrainAgentRequest) -> Result<pb::Agent, RpcError> {
+        let agent: AgentName = request.name.try_into()?;
+        let since = self.clock.now_micros();
+        let deadline = (request.deadline_seconds > 0)
+            .then(|| since.saturating_add(i64::from(request.deadline_seconds).saturating_mul(MICROS)));
+        let reason = reason(request.reason)?;
+        let record =
+            StandingRecord { agent: agent.clone(), standing: Standing::Draining, reason, since, deadline };
+        self.ledger.put_standing(&record).await?;
+        self.dispatch.event(Event::AgentDraining { agent: agent.clone(), draining: true }).await;
+        self.get(agent).await
+    }
+
+    async fn resume(&self, request: pb::ResumeAgentRequest) -> Result<pb::Agent, RpcError> {
+        let agent: AgentName = request.name.try_into()?;
+        self.ledger.agent(&agent).await?;
+        self.ledger.clear_standing(&agent, self.clock.now_micros()).await?;
+        self.dispatch.event(Event::AgentDraining { agent: agent.clone(), draining: false }).await;
+        self.get(agent).await
+    }
+
+    async fn remove(&self, request: pb::RemoveAgentRequest) -> Result<pb::Agent, RpcError> {
+        let agent: AgentName = request.name.try_into()?;
+        let reason = reason(request.reason)?;
+        let since = self.clock.now_micros();
+        let record = StandingRecord {
+            agent: agent.clone(),
+            standing: Standing::Removed,
+            reason,
+            since,
+            deadline: None,
+        };
+        self.ledger.put_standing(&record).await?;
+        self.dispatch.dismiss(agent.clone()).await;
+        self.decided.notify_one();
+        self.get(agent).await
+    }
+
+    /// Runs in a task of its own: a caller that goes away must not leave a
+    /// decision half carried out.
+    async fn finish(
+        &self,
+        work: impl Future<Output = Result<pb::Agent, RpcError>> + Send + 'static,
+    ) -> Result<Response<pb::Agent>, Status> {
+        let done = self.tasks.spawn(work).await;
+        let answer = done.map_err(|error| RpcError::Internal(error.to_string()))?;
+        Ok(Response::new(answer?))
     }
 }
 
-fn agent(record: AgentRecord, status: Option<AgentStatus>) -> pb::Agent {
+fn reason(said: String) -> Result<String, RpcError> {
+    if said.chars().count() > MAX_REASON || said.chars().any(char::is_control) {
+        return Err(RpcError::field(
+            "reason",
+            "at most 200 characters, and none of them a control character",
+        ));
+    }
+    Ok(if said.is_empty() { "an operator's decision".to_owned() } else { said })
+}
+
+fn agent(record: AgentRecord, status: Option<AgentStatus>, standing: Option<StandingRecord>) -> pb::Agent {
+    let mut agent = present(record, status);
+    let Some(StandingRecord { standing, reason, .. }) = standing else { return agent };
+    let away = agent.state == i32::from(pb::AgentState::Away);
+    let state = match standing {
+        Standing::Removed => pb::AgentState::Removed,
+        Standing::Draining if !away && agent.deliveries == 0 && agent.lid_waiting == 0 => {
+            pb::AgentState::Drained
+        }
+        Standing::Draining => pb::AgentState::Draining,
+        // It says itself how it is, once it is back.
+        Standing::Lost if away => {
+            agent.reason = format!("{reason}: what it held is placed again");
+            return agent;
+        }
+        Standing::Lost => return agent,
+    };
+    agent.state = state.into();
+    agent.reason = reason;
+    agent
+}
+
+fn present(record: AgentRecord, status: Option<AgentStatus>) -> pb::Agent {
     let mut agent = pb::Agent {
         name: record.name.to_string(),
         advertise_address: record.advertise_address,
@@ -89,6 +183,31 @@ impl FleetService for Fleet {
     }
 
     async fn get_agent(&self, request: Request<pb::GetAgentRequest>) -> Result<Response<pb::Agent>, Status> {
-        Ok(Response::new(self.get(request.into_inner().name).await?))
+        let name = AgentName::try_from(request.into_inner().name).map_err(RpcError::from)?;
+        Ok(Response::new(self.get(name).await?))
+    }
+
+    async fn drain_agent(
+        &self,
+        request: Request<pb::DrainAgentRequest>,
+    ) -> Result<Response<pb::Agent>, Status> {
+        let (me, request) = (self.clone(), request.into_inner());
+        self.finish(async move { me.drain(request).await }).await
+    }
+
+    async fn resume_agent(
+        &self,
+        request: Request<pb::ResumeAgentRequest>,
+    ) -> Result<Response<pb::Agent>, Status> {
+        let (me, request) = (self.clone(), request.into_inner());
+        self.finish(async move { me.resume(request).await }).await
+    }
+
+    async fn remove_agent(
+        &self,
+        request: Request<pb::RemoveAgentRequest>,
+    ) -> Result<Response<pb::Agent>, Status> {
+        let (me, request) = (self.clone(), request.into_inner());
+        self.finish(async move { me.remove(request).await }).await
     }
 }

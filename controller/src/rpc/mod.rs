@@ -23,7 +23,10 @@ use cofi_proto::{
         },
     },
 };
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, mpsc},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -71,6 +74,8 @@ pub(crate) struct Services {
     pub(crate) clock: Arc<dyn Clock>,
     /// Names the database for ever.
     pub(crate) database_id: Arc<str>,
+    /// Rung when something was decided about an agent.
+    pub(crate) decided: Arc<Notify>,
     /// What outlives a call.
     pub(crate) tasks: TaskTracker,
 }
@@ -97,12 +102,18 @@ pub(crate) async fn serve_control(
         dispatch: services.dispatch.clone(),
         progress: services.progress,
         languages: services.languages,
-        clock: services.clock,
+        clock: services.clock.clone(),
         tasks: services.tasks.clone(),
         stop: stop.clone(),
     };
     let calls = call::Calls { ledger: services.ledger.clone() };
-    let fleet = fleet::Fleet { ledger: services.ledger, dispatch: services.dispatch };
+    let fleet = fleet::Fleet {
+        ledger: services.ledger,
+        dispatch: services.dispatch,
+        clock: services.clock.clone(),
+        decided: services.decided,
+        tasks: services.tasks.clone(),
+    };
     let (reporter, health) = tonic_health::server::health_reporter();
     services.tasks.spawn(report_health(reporter, services.health, stop.clone()));
     server()
@@ -148,6 +159,7 @@ pub(crate) async fn serve_agents(
         clock: services.clock,
         tasks: services.tasks,
         database_id: services.database_id,
+        decided: services.decided,
     };
     server()
         .add_service(AgentServiceServer::new(agents).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))

@@ -77,9 +77,9 @@ impl RpcError {
             | Self::Plan(PlanError::Invalid { .. }) => Code::InvalidArgument,
             Self::Plan(PlanError::BeingPlanned) | Self::StaleSession => Code::Aborted,
             Self::Plan(PlanError::Ledger(error)) | Self::Ledger(error) => ledger_code(error),
-            Self::Join(JoinRefused::NameInUse(_)) | Self::Protocol { .. } | Self::OtherDatabase { .. } => {
-                Code::FailedPrecondition
-            }
+            Self::Join(JoinRefused::NameInUse(_) | JoinRefused::Removed(_))
+            | Self::Protocol { .. }
+            | Self::OtherDatabase { .. } => Code::FailedPrecondition,
             Self::Stopping => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }

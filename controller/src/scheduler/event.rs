@@ -47,6 +47,13 @@ pub enum Event {
         /// What it says of itself.
         condition: Condition,
     },
+    /// An operator lets an agent finish what it has, or take work again.
+    AgentDraining {
+        /// Its name.
+        agent: AgentName,
+        /// Whether it takes nothing new.
+        draining: bool,
+    },
     /// An agent says that it holds a recording since before this session;
     /// that is being verified.
     Offered(RecordingId),

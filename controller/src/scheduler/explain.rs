@@ -47,6 +47,7 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reconciling => write!(f, "says first what it holds"),
+            Self::Draining => write!(f, "is drained, and takes nothing new until it is resumed"),
             Self::EngineStarting => write!(f, "starts its engine"),
             Self::EngineFailed(why) => write!(f, "has no engine: {why}"),
             Self::NoLane => write!(f, "has opened no stream to receive on"),

@@ -101,6 +101,11 @@ impl Scheduler {
                     seat.condition = condition;
                 }
             }
+            Event::AgentDraining { agent, draining } => {
+                if let Some(seat) = self.seats.get_mut(&agent) {
+                    seat.draining = draining;
+                }
+            }
             Event::Offered(recording) => self.offered(recording),
             Event::OfferRejected(recording) => self.offer_rejected(recording),
             Event::OfferSettled(recording) => {

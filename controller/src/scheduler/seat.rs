@@ -29,6 +29,8 @@ const ASSUMED_IDENTIFYING: u64 = 1024 * 1024;
 pub enum Unfit {
     /// It says first what it holds.
     Reconciling,
+    /// An operator lets it finish what it has.
+    Draining,
     /// Its engine is not up yet.
     EngineStarting,
     /// Its engine does not come up; why.
@@ -70,6 +72,7 @@ pub(super) struct Seat {
     /// When it left, if it has.
     pub(super) away_since: Option<Duration>,
     pub(super) paused: Option<(Duration, String)>,
+    pub(super) draining: bool,
     pub(super) lanes: BTreeMap<LaneId, u64>,
     pub(super) live: BTreeMap<DeliveryId, Live>,
     outstanding_bytes: u64,
@@ -88,6 +91,7 @@ impl Seat {
             reconciled: false,
             away_since: None,
             paused: None,
+            draining: false,
             lanes: BTreeMap::new(),
             live: BTreeMap::new(),
             outstanding_bytes: 0,
@@ -113,6 +117,9 @@ impl Seat {
     pub(super) fn unfit(&self, now: Duration) -> Option<Unfit> {
         if !self.reconciled {
             return Some(Unfit::Reconciling);
+        }
+        if self.draining {
+            return Some(Unfit::Draining);
         }
         if let Some(engine) = &self.condition.engine {
             return Some(engine.clone());

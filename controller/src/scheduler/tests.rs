@@ -24,6 +24,7 @@ enum Step {
     Refuse(usize, usize, RefusalCode),
     SourceChanged(usize, usize),
     Engine(usize, bool),
+    Drain(usize, bool),
     Commit(usize),
     Load,
     /// The rows are looked at.
@@ -48,7 +49,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (agent.clone(), any::<usize>()).prop_map(|(agent, which)| Step::StoreSilently(agent, which)),
         2 => (agent.clone(), any::<usize>(), code).prop_map(|(agent, which, code)| Step::Refuse(agent, which, code)),
         1 => (agent.clone(), any::<usize>()).prop_map(|(agent, which)| Step::SourceChanged(agent, which)),
-        1 => (agent, any::<bool>()).prop_map(|(agent, works)| Step::Engine(agent, works)),
+        1 => (agent.clone(), any::<bool>()).prop_map(|(agent, works)| Step::Engine(agent, works)),
+        1 => (agent, any::<bool>()).prop_map(|(agent, draining)| Step::Drain(agent, draining)),
         8 => (1..50_usize).prop_map(Step::Commit),
         8 => Just(Step::Load),
         2 => Just(Step::Look),
@@ -72,6 +74,7 @@ struct Agent {
     weight: u32,
     connected: bool,
     engine: bool,
+    draining: bool,
     away_since: Option<Duration>,
     paused_until: Duration,
     lanes: Vec<LaneId>,
@@ -118,6 +121,7 @@ impl World {
             weight,
             connected: false,
             engine: true,
+            draining: false,
             away_since: None,
             paused_until: Duration::ZERO,
             lanes: Vec::new(),
@@ -191,7 +195,7 @@ impl World {
         }
         let agent = &self.agents[to];
         assert!(
-            agent.connected && agent.engine && agent.lanes.contains(&lane),
+            agent.connected && agent.engine && !agent.draining && agent.lanes.contains(&lane),
             "{} cannot take {id}",
             agent.name
         );
@@ -215,8 +219,11 @@ impl World {
     fn no_room_is_idle(&mut self) {
         let Some(size) = self.scheduler.backlog.peek().map(|job| job.recording.size) else { return };
         for agent in &self.agents {
-            let ready =
-                agent.connected && agent.engine && !agent.lanes.is_empty() && agent.paused_until <= self.now;
+            let ready = agent.connected
+                && agent.engine
+                && !agent.draining
+                && !agent.lanes.is_empty()
+                && agent.paused_until <= self.now;
             let (count, bytes) = Self::outstanding(agent);
             let weight = u64::from(agent.weight);
             let room = count == 0
@@ -245,6 +252,7 @@ impl World {
                 let condition = self.condition(agent);
                 self.tell(Event::AgentCondition { agent: self.agents[agent].name.clone(), condition });
             }
+            Step::Drain(agent, draining) => self.drain(agent, draining),
             Step::Commit(count) => self.commit(count),
             Step::Load => self.load(),
             Step::Look => self.look(),
@@ -289,6 +297,8 @@ impl World {
         assert!(lanes.is_empty());
         let condition = self.condition(agent);
         self.tell(Event::AgentJoined { agent: name.clone(), weight: self.agents[agent].weight, condition });
+        let draining = self.agents[agent].draining;
+        self.tell(Event::AgentDraining { agent: name.clone(), draining });
         // Acknowledged before: those keep their place in the window.
         let acknowledged: BTreeSet<RecordingId> =
             self.queue.iter().filter(|(of, _)| *of == agent).map(|(_, recording)| *recording).collect();
@@ -304,6 +314,12 @@ impl World {
         self.agents[agent].pending.clear();
         self.agents[agent].under_way.retain(|_, (recording, _)| acknowledged.contains(recording));
         self.tell(Event::Reconciled(name));
+    }
+
+    /// An operator decides; an agent that is away hears of it when it joins.
+    fn drain(&mut self, agent: usize, draining: bool) {
+        self.agents[agent].draining = draining;
+        self.tell(Event::AgentDraining { agent: self.agents[agent].name.clone(), draining });
     }
 
     fn leave(&mut self, agent: usize) {
@@ -399,6 +415,7 @@ impl World {
             for agent in 0..self.agents.len() {
                 self.join(agent);
                 self.step(Step::Engine(agent, true));
+                self.drain(agent, false);
                 self.open_lane(agent);
                 while self.nth(agent, 0).is_some() {
                     self.store(agent, 0, true);

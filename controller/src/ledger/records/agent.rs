@@ -21,6 +21,15 @@ pub struct AgentRecord {
     pub last_seen: i64,
 }
 
+/// What the rows say that an agent holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Custody {
+    /// Recordings that are stored there.
+    pub stored: u64,
+    /// Those of them whose identification is settled, well or not.
+    pub settled: u64,
+}
+
 /// What was decided about an agent, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StandingRecord {

@@ -1,0 +1,95 @@
+//! Who has been away for how long. Pure: who is there and the time go in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use cofi_proto::AgentName;
+
+/// How long an agent is away.
+#[derive(Debug, Clone, Copy)]
+struct Absence {
+    since: Duration,
+    told: bool,
+}
+
+/// Agents that are away, each told once when it has been so for too long.
+/// After a start all of them begin anew.
+#[derive(Debug)]
+pub(super) struct Absences {
+    replace_after: Duration,
+    away: BTreeMap<AgentName, Absence>,
+}
+
+impl Absences {
+    pub(super) fn new(replace_after: Duration) -> Self {
+        Self { replace_after, away: BTreeMap::new() }
+    }
+
+    /// Looks who is there: those that have now been away for too long.
+    pub(super) fn look(
+        &mut self,
+        known: &[AgentName],
+        connected: &BTreeSet<AgentName>,
+        now: Duration,
+    ) -> Vec<AgentName> {
+        self.away.retain(|agent, _| !connected.contains(agent));
+        for agent in known.iter().filter(|agent| !connected.contains(agent)) {
+            self.away.entry(agent.clone()).or_insert(Absence { since: now, told: false });
+        }
+        let mut lost = Vec::new();
+        for (agent, absence) in &mut self.away {
+            if !absence.told && now.saturating_sub(absence.since) >= self.replace_after {
+                absence.told = true;
+                lost.push(agent.clone());
+            }
+        }
+        lost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AFTER: Duration = Duration::from_secs(900);
+
+    fn names(names: &[&str]) -> Vec<AgentName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn look(absences: &mut Absences, connected: &[&str], seconds: u64) -> Vec<AgentName> {
+        let connected = names(connected).into_iter().collect();
+        absences.look(&names(&["a", "b"]), &connected, Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn agent_is_lost_once_when_it_has_been_away_for_too_long() {
+        let mut absences = Absences::new(AFTER);
+        assert_eq!(look(&mut absences, &["a"], 10), []);
+        assert_eq!(look(&mut absences, &["a"], 909), []);
+        assert_eq!(look(&mut absences, &["a"], 910), names(&["b"]));
+        assert_eq!(look(&mut absences, &["a"], 5_000), []);
+    }
+
+    #[test]
+    fn agent_that_is_back_in_time_begins_anew_when_it_leaves() {
+        let mut absences = Absences::new(AFTER);
+        look(&mut absences, &[], 0);
+        assert_eq!(look(&mut absences, &["a", "b"], 899), []);
+        assert_eq!(look(&mut absences, &["b"], 1_000), []);
+        assert_eq!(look(&mut absences, &["b"], 1_899), []);
+        assert_eq!(look(&mut absences, &["b"], 1_900), names(&["a"]));
+    }
+
+    #[test]
+    fn agent_that_was_lost_and_came_back_can_be_lost_again() {
+        let mut absences = Absences::new(AFTER);
+        look(&mut absences, &["a"], 0);
+        assert_eq!(look(&mut absences, &["a"], 900), names(&["b"]));
+        look(&mut absences, &["a", "b"], 1_000);
+        look(&mut absences, &["a"], 1_001);
+        assert_eq!(look(&mut absences, &["a"], 1_901), names(&["b"]));
+    }
+}
