@@ -11,7 +11,7 @@ use super::{
     statements::{
         AGAIN, ATTEMPTED, EXPIRED, FINISHED, FINISHED_JOB, FORGOTTEN, FORGOTTEN_JOBS, FORGOTTEN_RESULTS,
         IDENTIFY_JOBS, IDENTIFY_LATER, IDENTIFY_NOT_HELD, IDENTIFY_RESULTS, PLACED, PLACED_JOBS, RECEIPTED,
-        RECORDED, STORED, STORED_JOBS, STORED_RESULTS, WASTED,
+        RECORDED, STORED, STORED_JOBS, STORED_RESULTS, UNRECEIPTED, UNRECORDED, WASTED,
     },
 };
 
@@ -61,6 +61,12 @@ impl Making<'_> {
                 let bytes = i64::try_from(*bytes).unwrap_or(i64::MAX);
                 let query = query(WASTED).bind(recording.batch.0).bind(recording.ordinal).bind(bytes);
                 self.run(query).await?;
+            }
+            Change::Unrecorded => {
+                for statement in [UNRECORDED, UNRECEIPTED] {
+                    self.run(query(statement)).await?;
+                }
+                brought.results = true;
             }
             Change::Recorded(recordings) => self.run(query(RECORDED).bind(ids(recordings)?)).await?,
             Change::Receipted(receipts) => {

@@ -78,6 +78,18 @@ ORDER BY batch, ordinal LIMIT ?3";
             .collect()
     }
 
+    /// How many recordings the controller has said to have rows for, and of how
+    /// many it has settled a result.
+    pub(crate) async fn receipts(&self) -> Result<(u64, u64), JournalError> {
+        const SQL: &str = "-- receipts
+SELECT (SELECT count(*) FROM recording WHERE recorded = 1 AND incoming IS NULL),
+    (SELECT count(*) FROM recording r WHERE recorded = 1 AND incoming IS NULL AND EXISTS (SELECT 1 FROM result f
+        WHERE f.batch = r.batch AND f.ordinal = r.ordinal AND f.receipted_at IS NOT NULL))";
+        let (recorded, receipted): (i64, i64) =
+            query_as(SQL).fetch_one(&self.readers).await.map_err(JournalError::read)?;
+        Ok((size_of(recorded)?, size_of(receipted)?))
+    }
+
     /// Results after position `cursor` that are not receipted, oldest first.
     pub(crate) async fn outbox(&self, cursor: i64, most: usize) -> Result<Vec<OutboxRow>, JournalError> {
         const SQL: &str = "-- outbox
