@@ -1,6 +1,6 @@
 //! What can go wrong with the journal.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use sqlx::error::DatabaseError;
 
@@ -24,6 +24,9 @@ pub(crate) enum JournalError {
         /// Why.
         source: Arc<sqlx::migrate::MigrateError>,
     },
+    /// Room for it cannot be kept or given up.
+    #[error("keep room for the journal")]
+    Ballast(#[source] Arc<io::Error>),
     /// A change could not be committed.
     #[error("write the journal")]
     Write(#[source] Arc<sqlx::Error>),
@@ -60,20 +63,26 @@ impl JournalError {
         Self::Read(Arc::new(source))
     }
 
+    pub(super) fn ballast(source: io::Error) -> Self {
+        Self::Ballast(Arc::new(source))
+    }
+
     pub(super) fn damaged(column: &'static str, value: impl fmt::Display) -> Self {
         Self::Damaged { column, value: value.to_string() }
     }
 
     /// Whether the disk is full.
     pub(crate) fn is_full(&self) -> bool {
-        // SQLITE_FULL, https://sqlite.org/rescode.html#full
-        const FULL: &str = "13";
+        // SQLITE_FULL and SQLITE_IOERR_SHMSIZE, https://sqlite.org/rescode.html
+        const FULL: [&str; 2] = ["13", "4874"];
         match self {
             Self::Write(error) => {
-                error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == FULL)
+                let code = error.as_database_error().and_then(DatabaseError::code);
+                code.is_some_and(|code| FULL.contains(&&*code))
             }
             Self::Open { .. }
             | Self::Migrate { .. }
+            | Self::Ballast(_)
             | Self::Read(_)
             | Self::Encode { .. }
             | Self::Damaged { .. }

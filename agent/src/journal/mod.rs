@@ -10,6 +10,7 @@
 //!                                          '----- News -----> outbox, feeder
 //! ```
 
+mod ballast;
 mod change;
 mod error;
 mod making;
@@ -28,6 +29,7 @@ use sqlx::sqlite::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub(crate) use ballast::Ballast;
 pub(crate) use change::{Again, Attempted, Change, Finished, NewRecording};
 pub(crate) use error::JournalError;
 pub(crate) use reads::{Job, OutboxRow, Standing, Unplaced};
@@ -60,6 +62,7 @@ pub(crate) struct Journal {
     changes: mpsc::Sender<Envelope>,
     readers: SqlitePool,
     news: News,
+    ballast: Arc<Ballast>,
 }
 
 /// The answer to a change, once it is committed.
@@ -89,6 +92,9 @@ impl Journal {
             .pragma("journal_size_limit", MAX_LOG_BYTES)
             .busy_timeout(Duration::from_secs(10));
         let opening = |source| JournalError::Open { path: path.to_owned(), source: Arc::new(source) };
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let ballast = Arc::new(Ballast::open(folder).map_err(JournalError::ballast)?);
+        ballast.give_way_to_opening().map_err(JournalError::ballast)?;
         let writers = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(options.clone())
@@ -108,9 +114,9 @@ impl Journal {
         let (changes, waiting) = mpsc::channel(QUEUE);
         let (results, results_seen) = watch::channel(0);
         let (jobs, jobs_seen) = watch::channel(0);
-        let writer = Writer::new(connection, clock, results, jobs).await?;
+        let writer = Writer::new(connection, clock, ballast.clone(), results, jobs).await?;
         let news = News { results: results_seen, jobs: jobs_seen };
-        Ok((Self { changes, readers, news }, writer.run(waiting)))
+        Ok((Self { changes, readers, news, ballast }, writer.run(waiting)))
     }
 
     /// Hands a change to the writer. Changes are committed in the order in
@@ -129,6 +135,11 @@ impl Journal {
     /// Waits until all changes posted before are committed or have failed.
     pub(crate) async fn settle(&self) -> Result<(), JournalError> {
         self.commit(Change::Receipted(Vec::<ResultReceipt>::new())).await
+    }
+
+    /// The room that is kept for the journal.
+    pub(crate) fn ballast(&self) -> &Ballast {
+        &self.ballast
     }
 
     /// What commits bring, for those who wait for it.

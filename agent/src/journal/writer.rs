@@ -7,7 +7,7 @@ use sqlx::{Connection, SqliteConnection, query_scalar};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    Change, JournalError,
+    Ballast, Change, JournalError,
     making::{Brought, Making},
 };
 use crate::chain::Chain;
@@ -26,6 +26,7 @@ pub(super) struct Envelope {
 pub(super) struct Writer {
     connection: SqliteConnection,
     clock: Arc<dyn Clock>,
+    ballast: Arc<Ballast>,
     next_position: i64,
     results: watch::Sender<u64>,
     jobs: watch::Sender<u64>,
@@ -35,13 +36,14 @@ impl Writer {
     pub(super) async fn new(
         mut connection: SqliteConnection,
         clock: Arc<dyn Clock>,
+        ballast: Arc<Ballast>,
         results: watch::Sender<u64>,
         jobs: watch::Sender<u64>,
     ) -> Result<Self, JournalError> {
         const LAST: &str = "-- last_position
 SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(position), 0) FROM result))";
         let last: i64 = query_scalar(LAST).fetch_one(&mut connection).await.map_err(JournalError::read)?;
-        Ok(Self { connection, clock, next_position: last.saturating_add(1), results, jobs })
+        Ok(Self { connection, clock, ballast, next_position: last.saturating_add(1), results, jobs })
     }
 
     /// Writes until all users of the journal are gone.
@@ -49,12 +51,12 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
         let mut group = Vec::with_capacity(GROUP);
         while waiting.recv_many(&mut group, GROUP).await > 0 {
             let changes: Vec<&Change> = group.iter().map(|envelope| &envelope.change).collect();
-            match self.transact(&changes).await {
+            match self.commit(&changes).await {
                 Ok(()) => group.drain(..).for_each(|envelope| answer(envelope.reply, Ok(()))),
                 // One bad change must not fail those that happen to stand beside it.
                 Err(_) if group.len() > 1 => {
                     for Envelope { change, reply } in group.drain(..) {
-                        let outcome = self.transact(&[&change]).await;
+                        let outcome = self.commit(&[&change]).await;
                         answer(reply, outcome);
                     }
                 }
@@ -63,6 +65,20 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(error = %error, "journal did not close cleanly");
+        }
+    }
+
+    /// Commits changes, if need be in room that was kept for that.
+    async fn commit(&mut self, changes: &[&Change]) -> Result<(), JournalError> {
+        loop {
+            match self.transact(changes).await {
+                Err(error) if error.is_full() => {
+                    if !self.ballast.give_way().map_err(JournalError::ballast)? {
+                        return Err(error);
+                    }
+                }
+                outcome => return outcome,
+            }
         }
     }
 

@@ -10,17 +10,13 @@ use tokio::{
 };
 
 use super::{Link, error::LinkError, session::send};
-use crate::store::StoreError;
 
 /// Below this the controller only hears more of the same.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The state at this moment.
 pub(super) async fn heartbeat(link: &Link) -> Result<Heartbeat, LinkError> {
-    let free_disk_bytes = link.store.free_bytes().map_err(|source| {
-        let what = "the free room".to_owned();
-        StoreError::Io { doing: "ask for", what, source }
-    })?;
+    let free_disk_bytes = link.store.free_bytes().await?;
     let engine = link.board.borrow().engine();
     Ok(Heartbeat { free_disk_bytes, lid_waiting: link.journal.waiting().await?, engine })
 }

@@ -77,13 +77,12 @@ impl Arriving {
     /// Reserves the room and makes the file.
     pub(super) fn begin(
         layout: &Arc<Layout>,
-        room: Room,
+        room: &Room,
         name: String,
         delivery: DeliveryId,
         head: PieceHead,
     ) -> Result<Self, Refused> {
-        let free =
-            room.free_bytes(&layout.incoming).map_err(|error| Refused::io("ask for free room", &error))?;
+        let free = room.free_bytes().map_err(|error| Refused::io("ask for free room", &error))?;
         if head.size_bytes > free {
             return Err(Refused::disk_full(format!("{} bytes needed, {free} free", head.size_bytes)));
         }

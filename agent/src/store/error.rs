@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use cofi_proto::receive::RefusalCode;
 
-use crate::journal::JournalError;
+use crate::{chain::Chain, journal::JournalError};
 
 /// The store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +88,6 @@ impl Refused {
 
     pub(super) fn journal(error: &JournalError) -> Self {
         let code = if error.is_full() { RefusalCode::DiskFull } else { RefusalCode::Io };
-        Self { code, reason: "write the journal".to_owned() }
+        Self { code, reason: Chain(error).to_string() }
     }
 }

@@ -1,27 +1,36 @@
 //! The thread that makes recordings durable, puts them in their places and
 //! removes them again: it alone changes `recordings/`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use cofi_proto::{
     RecordingId,
-    receive::{DeliveryOutcome, DeliveryReport},
+    receive::{DeliveryOutcome, DeliveryReport, RefusalCode},
     session::Identify,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{
     arriving::Arrived,
+    debts::Debts,
     disk,
     error::Refused,
     group::{collect, flush},
     layout::Layout,
     placing::{Place, Placing},
     release::release,
+    room::Room,
     writer::{refuse, report},
 };
 use crate::chain::Chain;
-use crate::journal::{Again, Answer, Change, Journal, JournalError, NewRecording, Standing};
+use crate::journal::{Again, Change, Journal, JournalError, NewRecording, Standing};
+
+/// How long work may be waited for before the journal is asked whether it has
+/// everything, or given again what it did not take.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the flusher is told.
 #[derive(Debug)]
@@ -42,8 +51,8 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    fn refuse(self, refused: Refused) {
-        refuse(&self.reports, self.arrived.delivery, refused);
+    fn refuse(self, room: &Room, refused: Refused) {
+        refuse(room, &self.reports, self.arrived.delivery, refused);
     }
 
     fn acknowledge(&self) {
@@ -65,67 +74,74 @@ impl Stored {
 pub(super) struct Flusher {
     pub(super) layout: Arc<Layout>,
     pub(super) journal: Journal,
+    pub(super) room: Arc<Room>,
     pub(super) runtime: tokio::runtime::Handle,
     /// Files that share one round of flushes at most.
     pub(super) most_files: usize,
-    /// The journal's word that the group before is queued for the engine.
-    pub(super) placed: Option<Answer>,
+    /// What the journal must have before the next group.
+    pub(super) debts: Debts,
 }
 
 impl Flusher {
     /// Works until the writer and all users of the store are gone.
-    pub(super) fn run(mut self, mut work: mpsc::Receiver<Work>) -> anyhow::Result<()> {
+    pub(super) fn run(mut self, mut work: mpsc::Receiver<Work>) {
         let mut carried = None;
-        while let Some(next) = carried.take().or_else(|| work.blocking_recv()) {
+        while let Some(next) = carried.take().or_else(|| self.next(&mut work)) {
             match next {
                 Work::Stored(first) => {
                     let (group, rest) = collect(first, &mut work, self.most_files);
                     carried = rest;
-                    self.store(group)?;
+                    self.store(group);
                 }
                 Work::Release(recordings) => {
-                    self.settle()?;
+                    self.debts.pay_or_say();
                     self.runtime.block_on(release(&self.layout, &self.journal, &recordings));
                 }
                 Work::Settle(done) => {
-                    self.settle()?;
+                    self.debts.pay_or_say();
                     // Whoever asked may have gone.
                     done.send(()).ok();
                 }
             }
         }
-        self.settle()
+        self.debts.pay_or_say();
     }
 
-    /// Waits for the journal's word on the group before. Without it recordings
-    /// would be acknowledged that nobody ever identifies: a restart mends that.
-    fn settle(&mut self) -> anyhow::Result<()> {
-        let Some(placed) = self.placed.take() else { return Ok(()) };
-        Ok(self.runtime.block_on(placed.wait())?)
+    /// Waits for work. Until the journal has everything it is asked again: what
+    /// it does not have would be acknowledged and never identified.
+    fn next(&mut self, work: &mut mpsc::Receiver<Work>) -> Option<Work> {
+        while !self.debts.are_none() {
+            match self.runtime.block_on(async { timeout(PAUSE, work.recv()).await }) {
+                Ok(next) => return next,
+                Err(_) => self.debts.pay_or_say(),
+            }
+        }
+        work.blocking_recv()
     }
 
-    fn store(&mut self, group: Vec<Stored>) -> anyhow::Result<()> {
-        self.settle()?;
+    fn store(&mut self, group: Vec<Stored>) {
+        if let Err(error) = self.debts.pay() {
+            self.refuse_all(group, &error);
+            return;
+        }
         let group = self.without_standing(group);
-        let group = durable(group);
+        let group = self.durable(group);
         let group = self.written_down(group);
         if group.is_empty() {
-            return Ok(());
+            return;
         }
         let (placed, taken_back) = self.put(group);
         if !taken_back.is_empty() {
-            self.runtime.block_on(self.journal.commit(Change::Forgotten(taken_back)))?;
+            self.debts.commit(Change::Forgotten(taken_back));
         }
         // Posted before the acknowledgements leave, so that whatever they
         // bring about comes after it; its commit shares the next one's flush.
         // A crash in between is mended at the next start.
-        let ids = placed.iter().map(|stored| stored.arrived.head.recording).collect();
-        self.placed = Some(self.runtime.block_on(self.journal.post(Change::Placed(ids)))?);
+        self.debts.post(Change::Placed(placed.iter().map(|stored| stored.arrived.head.recording).collect()));
         for stored in placed {
             stored.acknowledge();
             stored.arrived.incoming.moved();
         }
-        Ok(())
     }
 
     /// Answers those that are held already and refuses those whose place
@@ -138,14 +154,14 @@ impl Flusher {
         let standing = match self.runtime.block_on(self.journal.standing(places)) {
             Ok(standing) if standing.is_empty() => return group,
             Ok(standing) => standing,
-            Err(error) => return refuse_all(group, &error),
+            Err(error) => return self.refuse_all(group, &error),
         };
         let (mut fresh, mut again) = (Vec::with_capacity(group.len()), Vec::new());
         for stored in group {
             match self.compare(&stored, &standing) {
                 Ok(Compared::Fresh) => fresh.push(stored),
                 Ok(Compared::Held) => again.push(stored),
-                Err(refused) => stored.refuse(refused),
+                Err(refused) => stored.refuse(&self.room, refused),
             }
         }
         self.answer_again(again);
@@ -185,7 +201,7 @@ impl Flusher {
         });
         match self.runtime.block_on(self.journal.commit(Change::Again(again.collect()))) {
             Ok(()) => group.iter().for_each(Stored::acknowledge),
-            Err(error) => drop(refuse_all(group, &error)),
+            Err(error) => drop(self.refuse_all(group, &error)),
         }
     }
 
@@ -208,7 +224,7 @@ impl Flusher {
         });
         match self.runtime.block_on(self.journal.commit(Change::Stored(rows.collect()))) {
             Ok(()) => group,
-            Err(error) => refuse_all(group, &error),
+            Err(error) => self.refuse_all(group, &error),
         }
     }
 
@@ -222,7 +238,7 @@ impl Flusher {
                 Ok(()) => placed.push(stored),
                 Err(refused) => {
                     lost.push(stored.arrived.head.recording);
-                    stored.refuse(refused);
+                    stored.refuse(&self.room, refused);
                 }
             }
         }
@@ -232,13 +248,33 @@ impl Flusher {
                 let head = &stored.arrived.head;
                 placing.take_back(head.recording.batch, &head.audio_name);
                 lost.push(head.recording);
-                stored.refuse(Refused {
-                    code: cofi_proto::receive::RefusalCode::Io,
-                    reason: "flush the folder".to_owned(),
-                });
+                let refused = Refused { code: RefusalCode::Io, reason: "flush the folder".to_owned() };
+                stored.refuse(&self.room, refused);
             }
         }
         (placed, lost)
+    }
+
+    /// Those whose content is durable. The others are dropped with their files:
+    /// a descriptor whose flush failed cannot be believed again.
+    fn durable(&self, group: Vec<Stored>) -> Vec<Stored> {
+        let outcomes = flush(&group);
+        let mut durable = Vec::with_capacity(group.len());
+        for (stored, outcome) in group.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(()) => durable.push(stored),
+                Err(error) => stored.refuse(&self.room, Refused::io("flush", &error)),
+            }
+        }
+        durable
+    }
+
+    fn refuse_all(&self, group: Vec<Stored>, error: &JournalError) -> Vec<Stored> {
+        tracing::error!(error = %Chain(error), "the journal does not take recordings");
+        for stored in group {
+            stored.refuse(&self.room, Refused::journal(error));
+        }
+        Vec::new()
     }
 }
 
@@ -246,26 +282,4 @@ impl Flusher {
 enum Compared {
     Fresh,
     Held,
-}
-
-/// Those whose content is durable. The others are dropped with their files:
-/// a descriptor whose flush failed cannot be believed again.
-fn durable(group: Vec<Stored>) -> Vec<Stored> {
-    let outcomes = flush(&group);
-    let mut durable = Vec::with_capacity(group.len());
-    for (stored, outcome) in group.into_iter().zip(outcomes) {
-        match outcome {
-            Ok(()) => durable.push(stored),
-            Err(error) => stored.refuse(Refused::io("flush", &error)),
-        }
-    }
-    durable
-}
-
-fn refuse_all(group: Vec<Stored>, error: &JournalError) -> Vec<Stored> {
-    tracing::error!(error = %Chain(error), "the journal does not take recordings");
-    for stored in group {
-        stored.refuse(Refused::journal(error));
-    }
-    Vec::new()
 }

@@ -6,6 +6,7 @@
 //!   storage.id       UUID, made once
 //!   database.id      the database whose recordings these are
 //!   journal.sqlite
+//!   journal.ballast  room that is kept for the journal
 //!   incoming/        recordings on their way, under names of our own
 //!   recordings/BATCH/AUDIO NAME
 //! ```

@@ -13,6 +13,7 @@
 //! removes what has none.
 
 mod arriving;
+mod debts;
 mod disk;
 mod error;
 mod flusher;
@@ -27,12 +28,9 @@ mod room;
 mod tests;
 mod writer;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use cofi_proto::{
@@ -44,6 +42,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
+use debts::Debts;
 pub(crate) use error::StoreError;
 use flusher::{Flusher, Work};
 pub(crate) use layout::Layout;
@@ -71,8 +70,7 @@ const GROUP_FILES: u64 = 1_024;
 pub(crate) struct Store {
     pieces: mpsc::Sender<Event>,
     work: mpsc::Sender<Work>,
-    layout: Arc<Layout>,
-    room: Room,
+    room: Arc<Room>,
     next_stream: Arc<AtomicU64>,
 }
 
@@ -103,25 +101,30 @@ impl Store {
             tracing::info!(?recovered, "store mended");
         }
 
-        let room = Room::new(reserve_bytes);
+        let room = Arc::new(Room::new(layout.clone(), journal.clone(), reserve_bytes)?);
         let most_files = files_in_a_group();
         let (work, waiting_work) = mpsc::channel(most_files);
         let (pieces, waiting_pieces) = mpsc::channel(PIECES);
         let flusher = Flusher {
             layout: layout.clone(),
             journal: journal.clone(),
+            room: room.clone(),
             runtime: Handle::current(),
             most_files,
-            placed: None,
+            debts: Debts::new(journal.clone(), Handle::current()),
         };
-        let writer = Writer::new(layout.clone(), room, journal, work.clone(), Handle::current());
+        let writer = Writer::new(layout, room.clone(), journal, work.clone(), Handle::current());
         let starting =
             |source| StoreError::Io { doing: "start", what: "a thread of the store".to_owned(), source };
         let ends = [
-            thread::spawn("cofi-flusher", move || flusher.run(waiting_work)).map_err(starting)?,
+            thread::spawn("cofi-flusher", move || {
+                flusher.run(waiting_work);
+                Ok(())
+            })
+            .map_err(starting)?,
             thread::spawn("cofi-writer", move || writer.run(waiting_pieces)).map_err(starting)?,
         ];
-        Ok((Self { pieces, work, layout, room, next_stream: Arc::default() }, ends))
+        Ok((Self { pieces, work, room, next_stream: Arc::default() }, ends))
     }
 
     /// Begins a receive stream: where its pieces go and where its reports come
@@ -148,9 +151,13 @@ impl Store {
         self.work.send(Work::Release(recordings)).await.map_err(|_| StoreError::Closed)
     }
 
-    /// Bytes that recordings may still take.
-    pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        self.room.free_bytes(&self.layout.incoming)
+    /// Bytes that recordings may still take; none while the disk fails, which
+    /// is tried again before this returns.
+    pub(crate) async fn free_bytes(&self) -> Result<u64, StoreError> {
+        let room = self.room.clone();
+        let span = tracing::Span::current();
+        let looking = tokio::task::spawn_blocking(move || span.in_scope(|| room.look()));
+        looking.await.map_err(|_| StoreError::Closed)
     }
 }
 

@@ -52,7 +52,7 @@ enum State {
 
 pub(super) struct Writer {
     layout: Arc<Layout>,
-    room: Room,
+    room: Arc<Room>,
     journal: Journal,
     runtime: tokio::runtime::Handle,
     flusher: mpsc::Sender<Work>,
@@ -63,7 +63,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         layout: Arc<Layout>,
-        room: Room,
+        room: Arc<Room>,
         journal: Journal,
         flusher: mpsc::Sender<Work>,
         runtime: tokio::runtime::Handle,
@@ -118,7 +118,7 @@ impl Writer {
                 State::Between
             }
             Err(Stopped { refused, more }) => {
-                refuse(&reports, delivery, refused);
+                refuse(&self.room, &reports, delivery, refused);
                 if more { State::Skipping(delivery) } else { State::Between }
             }
         };
@@ -177,14 +177,14 @@ impl Writer {
     fn begin(&mut self, delivery: DeliveryId, head: PieceHead) -> Result<Arriving, Refused> {
         let name = format!("{:012x}", self.next_file);
         self.next_file += 1;
-        Arriving::begin(&self.layout, self.room, name, delivery, head)
+        Arriving::begin(&self.layout, &self.room, name, delivery, head)
     }
 
     /// A recording whose last piece never came is refused.
     fn cut_short(&mut self, state: State, reports: &mpsc::Sender<DeliveryReport>) {
         if let State::Within(arriving) = &state {
             let refused = Refused::integrity("another recording began before its last piece");
-            refuse(reports, arriving.delivery, refused);
+            refuse(&self.room, reports, arriving.delivery, refused);
         }
         self.waste(state);
     }
@@ -221,7 +221,13 @@ struct Stopped {
 }
 
 /// Reports that a delivery is not stored.
-pub(super) fn refuse(reports: &mpsc::Sender<DeliveryReport>, delivery: DeliveryId, refused: Refused) {
+pub(super) fn refuse(
+    room: &Room,
+    reports: &mpsc::Sender<DeliveryReport>,
+    delivery: DeliveryId,
+    refused: Refused,
+) {
+    room.note(&refused);
     let Refused { code, reason } = refused;
     tracing::info!(%delivery, code = code.as_str(), reason, "recording refused");
     let outcome = DeliveryOutcome::Refused { code, reason: cut_reason(reason) };

@@ -19,7 +19,7 @@ async fn a_batch_goes_on_after_its_agent_lost_power() -> Result<()> {
     for seed in seeds(1, 10)? {
         eprintln!("seed {seed}");
         let mut random = StdRng::seed_from_u64(seed);
-        let mut scene = Scene::begin(FileSystem::Ext4, RECORDINGS, seed, &[]).await?;
+        let mut scene = Scene::begin(FileSystem::Ext4, RECORDINGS, seed, None).await?;
         let tables = scene.cluster.tables().await?;
         let mut asked_for_nothing = HashSet::new();
         let mut before = scene.cluster.agents[0].desk.requests()?;

@@ -7,7 +7,7 @@ use rstest::rstest;
 
 use super::{
     promises::Store,
-    scene::{Instant, Scene},
+    scene::{Instant, Lie, Scene},
     volume::{FileSystem, Mounted},
 };
 
@@ -45,7 +45,7 @@ async fn try_instants(mut scene: Scene, seed: u64) -> Result<Tried> {
             scene.mend().await?;
             tried.findings = store.not_mended(&promised).await?;
         }
-        mounted.end()?;
+        mounted.end().await?;
         tried.instants += 1;
         tried.recordings += promised.stored.len();
         tried.results += promised.identified.len();
@@ -80,23 +80,29 @@ async fn what_was_acknowledged_is_whole_after_a_power_cut_at_any_instant(
 ) -> Result<()> {
     for seed in seeds(1, 10)? {
         eprintln!("seed {seed}");
-        let tried = try_instants(Scene::begin(file_system, RECORDINGS, seed, &[]).await?, seed).await?;
+        let tried = try_instants(Scene::begin(file_system, RECORDINGS, seed, None).await?, seed).await?;
         ensure!(tried.findings.is_empty(), "{:#?}", tried.findings);
         ensure!(tried.recordings > 10 * RECORDINGS && tried.results > RECORDINGS, "too little was promised");
     }
     Ok(())
 }
 
-/// The harness bites: flushes that do nothing are found out.
+/// The harness bites: flushes that do nothing are found out. That of content is
+/// taken away with the write-back that is begun before it, which alone is as
+/// good on a disk that keeps the order of what it is told. That of folders does
+/// not show here, since the commit of the journal that follows it within
+/// milliseconds carries the names with it: `flush_order` looks for that one.
 #[rstest]
-#[case::of_content("fdatasync")]
-#[case::of_folders("fsync")]
+#[case::of_content("fadvise64,fdatasync", None)]
+#[case::of_the_journal("fsync", Some("journal.sqlite-wal"))]
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs root: ./test --root"]
-async fn an_agent_whose_flushes_do_nothing_is_found_out(#[case] call: &str) -> Result<()> {
-    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:retval=0"));
-    let lying = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    let tried = try_instants(Scene::begin(FileSystem::Ext4, RECORDINGS, 1, &lying).await?, 1).await?;
-    ensure!(!tried.findings.is_empty(), "nobody noticed that {call} did nothing");
+async fn an_agent_whose_flushes_do_nothing_is_found_out(
+    #[case] calls: &str,
+    #[case] of: Option<&str>,
+) -> Result<()> {
+    let scene = Scene::begin(FileSystem::Ext4, RECORDINGS, 1, Some(Lie { calls, of })).await?;
+    let tried = try_instants(scene, 1).await?;
+    ensure!(!tried.findings.is_empty(), "nobody noticed that {calls} did nothing");
     Ok(())
 }

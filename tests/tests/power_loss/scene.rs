@@ -37,6 +37,29 @@ pub(crate) struct Instant {
     pub(crate) promised: SoFar,
 }
 
+/// System calls that say that they flushed, and did not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lie<'a> {
+    pub(crate) calls: &'a str,
+    /// Only of this file or folder below the agent's data.
+    pub(crate) of: Option<&'a str>,
+}
+
+impl Lie<'_> {
+    /// Has the agent started by a tracer that answers in the kernel's place.
+    fn tell(self, agent: &mut Agent) -> Result<()> {
+        let Self { calls, of } = self;
+        let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:retval=0"));
+        let mut words = vec!["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let path = of.map(|of| agent.data_dir().join(of));
+        if let Some(path) = &path {
+            words.extend(["-P", path.to_str().context("a path that is not UTF-8")?]);
+        }
+        agent.wrap(&words);
+        Ok(())
+    }
+}
+
 /// The processes, and the agent's disk.
 #[derive(Debug)]
 pub(crate) struct Scene {
@@ -51,13 +74,13 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Begins a batch of `count` small recordings on an agent that was started
-    /// by `wrapper`, if there is one.
+    /// Begins a batch of `count` small recordings on an agent that may be lied
+    /// to.
     pub(crate) async fn begin(
         file_system: FileSystem,
         count: usize,
         seed: u64,
-        wrapper: &[&str],
+        lie: Option<Lie<'_>>,
     ) -> Result<Self> {
         let mut cluster = Cluster::new()?;
         let mut corpus = Corpus::make(&cluster.path("calls"), count, seed)?;
@@ -68,9 +91,12 @@ impl Scene {
             corpus.add(&format!("long {index}.wav"), &content, "en", 60.0)?;
         }
         cluster.controller.start().await?;
-        let home = cluster.path(".");
+        // Whole, for the tracer.
+        let home = cluster.path(".").canonicalize().context("find the folder")?;
         let mut agent = Agent::new(&home, "host-0", "10.77.0.1", Engine::Answers(corpus.answers.clone()))?;
-        agent.wrap(wrapper);
+        if let Some(lie) = lie {
+            lie.tell(&mut agent)?;
+        }
         cluster.agents.push(agent);
         let image = cluster.path("image");
         file_system.make(&image)?;
@@ -129,7 +155,7 @@ impl Scene {
         // What the agent had said before it was killed may still be on its way,
         // but was said before this instant.
         let at = recorder.now();
-        self.mounted.take().context("no disk")?.end()?;
+        self.mounted.take().context("no disk")?.end().await?;
         Ok((Instant { at, promised: rows.so_far().await? }, recorder))
     }
 
@@ -138,11 +164,13 @@ impl Scene {
         Replay::new(self.before.clone())
     }
 
-    /// Has an agent that reaches nobody mend the store in its folder.
+    /// Has an agent that reaches nobody, and is lied to by nobody, mend the store
+    /// in its folder.
     pub(crate) async fn mend(&mut self) -> Result<()> {
         const STARTED: &str = "\"agent started\"";
         let agent = self.cluster.agents.first_mut().context("no agent")?;
         let before = agent.log_text()?.matches(STARTED).count();
+        agent.wrap(&[]);
         agent.start(&self.cluster.controller)?;
         until("the agent to mend its store", SOON, async || {
             let ended = agent.ended()?;
@@ -160,7 +188,7 @@ impl Scene {
     /// Ends everything in order.
     pub(crate) async fn end(mut self) -> Result<()> {
         self.cluster.stop().await?;
-        self.mounted.take().context("no disk")?.end()
+        self.mounted.take().context("no disk")?.end().await
     }
 
     /// Where the agent's data lies.

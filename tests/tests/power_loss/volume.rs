@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use cofi_tests::{cluster::SOON, wait::until};
 
 /// What an agent's disk is formatted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +53,17 @@ impl Mounted {
         Ok(Self(folder.to_owned()))
     }
 
-    /// Unmounts it, and its loop device with it.
-    pub(crate) fn end(self) -> Result<()> {
+    /// Unmounts it, and its loop device with it, once nobody has files open there:
+    /// workers outlive an agent that is killed by a moment.
+    pub(crate) async fn end(self) -> Result<()> {
         let path = self.0.clone();
         std::mem::forget(self);
-        run(&["umount"], &[&path])
+        until(format!("nobody to use {}", path.display()), SOON, async || match run(&["umount"], &[&path]) {
+            Ok(()) => Ok(Some(())),
+            Err(error) if error.to_string().contains("busy") => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
     }
 }
 
