@@ -27,6 +27,9 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// A look may take this share of the time: a large batch is looked at less
 /// often.
 const SHARE: u32 = 10;
+/// Longest pause between two looks, however long one took: the database may
+/// have stood still.
+const LONGEST: Duration = Duration::from_secs(10);
 /// Looks that rates are taken over.
 const SAMPLES: usize = 6;
 
@@ -145,13 +148,18 @@ impl Progress {
                 () = tokio::time::sleep(pause) => {}
             }
             let begun = Instant::now();
-            match poller.look().await {
+            let looked = poller.look().await;
+            // While the database is away, looks take long for no good reason.
+            pause = match looked {
+                Ok(true) => (begun.elapsed() * SHARE).clamp(INTERVAL, LONGEST),
+                Ok(false) | Err(_) => INTERVAL,
+            };
+            match looked {
                 Ok(true) => poller.progress.health.database_answered(),
                 Ok(false) => poller.progress.health.database_silent(),
                 Err(error) if error.is_transient() => poller.progress.health.database_failed(&error),
                 Err(error) => tracing::error!(error = error_chain(&error), "look at the batches"),
             }
-            pause = INTERVAL.max(begun.elapsed() * SHARE);
         }
     }
 }
@@ -176,8 +184,7 @@ impl Poller {
             return Ok(false);
         };
         answer?;
-        let unfinished = self.progress.ledger.unfinished_batches();
-        let mut batches = LedgerError::or_silence(unfinished).await?;
+        let mut batches = self.progress.ledger.unfinished_batches().await?;
         batches.extend(self.progress.watched());
         batches.sort_unstable();
         batches.dedup();

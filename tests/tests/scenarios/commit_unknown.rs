@@ -177,7 +177,7 @@ async fn a_cancellation_across_a_lost_commit_cancels() -> Result<()> {
 async fn a_batch_goes_its_way_however_often_commits_are_lost() -> Result<()> {
     for seed in seeds(2, 30)? {
         let mut random = StdRng::seed_from_u64(seed);
-        let commits = Commits::Every(random.random_range(7..12));
+        let commits = Commits::Every(random.random_range(4..8));
         let when = BOTH[random.random_range(0..2)];
         eprintln!("seed {seed}: {commits:?}, {when:?}");
         let (mut cluster, proxy) = cluster().await?;

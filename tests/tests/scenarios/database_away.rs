@@ -136,6 +136,24 @@ async fn a_server_that_stands_still_is_waited_for() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_controller_without_work_soon_notices_that_its_database_is_back() -> Result<()> {
+    let server = Server::start(&[])?;
+    let mut cluster = Cluster::on_server(&server).await?;
+    cluster.begin(0, 1, 1).await?;
+    let client = cluster.client()?;
+    for _ in 0..2 {
+        server.signal(Signal::STOP)?;
+        let told = outage::is_told(&client).await;
+        server.signal(Signal::CONT)?;
+        told?;
+        let back = Instant::now();
+        outage::is_over(&client).await?;
+        ensure!(back.elapsed() < SOON / 3, "it took {:?} to notice", back.elapsed());
+    }
+    cluster.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_out_of_reach_is_waited_for_and_found_again() -> Result<()> {
     let server = Server::start(&[])?;
     let proxy = Proxy::start(server.address())?;
