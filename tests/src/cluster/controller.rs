@@ -44,6 +44,7 @@ pub struct Controller {
     /// Put before the program, for example to take rights away.
     wrapper: Vec<String>,
     allowed_roots: Vec<PathBuf>,
+    replace_after: Option<u64>,
     process: Option<Process>,
 }
 
@@ -61,6 +62,7 @@ impl Controller {
             agents,
             wrapper: Vec::new(),
             allowed_roots: Vec::new(),
+            replace_after: None,
             process: None,
         })
     }
@@ -83,6 +85,12 @@ impl Controller {
     /// Restricts the sources of batches, from its next start on.
     pub fn allow_roots(&mut self, roots: &[&Path]) {
         self.allowed_roots = roots.iter().map(|&root| root.to_owned()).collect();
+    }
+
+    /// Has it give agents up that are away for so many seconds, from its next
+    /// start on.
+    pub fn replace_after(&mut self, seconds: u64) {
+        self.replace_after = Some(seconds);
     }
 
     /// Starts it and waits until it says that it serves. Before its first start
@@ -157,6 +165,9 @@ impl Controller {
         }
         if let Some(time_zone) = self.time_zone {
             command.env("TZ", time_zone);
+        }
+        if let Some(seconds) = self.replace_after {
+            command.args(["--replace-after-seconds", &seconds.to_string()]);
         }
         for root in &self.allowed_roots {
             command.arg("--allowed-roots").arg(root);

@@ -16,6 +16,7 @@ mod first_run;
 mod foreign_writer;
 mod grpcurl;
 mod lid_stopped;
+mod lost_hosts;
 mod normal_flow;
 mod outage;
 mod source_changes;
