@@ -9,6 +9,7 @@ use cofi_language::LanguageTable;
 use cofi_proto::BatchId;
 
 use self::page::{Page, Scope};
+pub(super) use self::rows::is_same_duration;
 use super::{Ledger, LedgerError, LidReport, batches, database::Transaction, lid_status, write_transaction};
 
 impl Ledger {

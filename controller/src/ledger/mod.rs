@@ -12,6 +12,7 @@ mod apply_lid;
 mod batches;
 mod call_languages;
 mod calls;
+mod check;
 mod database;
 mod earlier;
 mod error;
@@ -32,6 +33,7 @@ mod stored;
 
 use std::time::Duration;
 
+pub use check::{CheckScope, CheckedPage, Flaw, FlawKey, FlawKind, HeldRecording, SharedTable};
 use database::Database;
 pub use database::{Claim, DatabaseUrl};
 pub use error::LedgerError;

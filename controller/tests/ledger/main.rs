@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "what the tests share is public to them")]
 
 mod applying;
+mod checking;
 mod contention;
 mod deleted_calls;
 mod earlier;

@@ -39,11 +39,12 @@ impl Call {
     pub(super) fn says(&self, language: &str, id: Option<i64>, duration_seconds: Option<f64>) -> bool {
         self.lang.as_deref() == Some(language)
             && self.language == id
-            && duration_seconds.is_none_or(|duration| is_same(self.duration_seconds, duration))
+            && duration_seconds.is_none_or(|duration| is_same_duration(self.duration_seconds, duration))
     }
 }
 
-fn is_same(one: Option<f64>, other: f64) -> bool {
+/// Whether two columns hold the same duration, in seconds.
+pub(in crate::ledger) fn is_same_duration(one: Option<f64>, other: f64) -> bool {
     one.is_some_and(|one| (one - other).abs() <= (one.abs().max(other.abs()) * PRECISION).max(SECONDS))
 }
 
