@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Controller, Receiving, Recording, Session, TestAgent, recording, until};
 use cofi_proto::session::{LidFailure, LidOutcome};
+use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 async fn connected(
     agent: impl FnOnce(TestAgent) -> TestAgent,
@@ -42,6 +43,89 @@ async fn a_recording_that_kills_its_worker_is_tried_three_times_and_others_go_on
     assert!(failure.reason.contains("signal"), "{}", failure.reason);
     assert_eq!(agent.requests(&always).len(), 3);
     assert_eq!(outcome(&mut session, &mut receiving, &recording(2, "speak:hi")).await, Ok("hi".to_owned()));
+}
+
+#[tokio::test]
+async fn an_agent_that_starts_again_goes_on_counting_attempts() {
+    let (mut controller, mut agent, mut session, mut receiving) = connected(|agent| agent).await;
+    let killer = recording(0, "crash:9");
+    receiving.store(&killer).await;
+    until("two attempts to be written down", async || attempts(agent.data()).await == [2]).await;
+    agent.stop().await;
+    agent.start();
+    session = controller.session().await;
+    let result = session.result().await;
+    let LidOutcome::Failed(failure) = result.outcome else { panic!("{result:?}") };
+    assert_eq!((failure.code.as_str(), failure.attempts), ("worker_crashed", 3));
+    // The agent's end may have cut one attempt off, which does not count.
+    assert!((3..=4).contains(&agent.requests(&killer).len()));
+}
+
+#[tokio::test]
+async fn a_new_round_begins_with_no_attempts() {
+    let (_controller, agent, mut session, mut receiving) = connected(|mut agent| {
+        agent.config.engine.attempts = 2.try_into().unwrap();
+        agent
+    })
+    .await;
+    let mut twice = recording(0, "engine:3");
+    let failure = outcome(&mut session, &mut receiving, &twice).await.unwrap_err();
+    assert_eq!(failure.attempts, 2);
+    twice.round += 1;
+    assert_eq!(outcome(&mut session, &mut receiving, &twice).await, Ok("en".to_owned()));
+    assert_eq!(agent.requests(&twice).len(), 4);
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_worker_stand_in_the_reason() {
+    let script =
+        r#"echo '{"ready":{}}'; read request; echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$"#;
+    let (_controller, _agent, mut session, mut receiving) =
+        connected(|agent| agent.with_script(script)).await;
+    let failure = outcome(&mut session, &mut receiving, &recording(0, "x")).await.unwrap_err();
+    assert_eq!(failure.code, "worker_crashed");
+    assert!(failure.reason.contains("signal: 6"), "{}", failure.reason);
+    assert!(
+        failure.reason.ends_with("last words: memory allocation of 9 bytes failed"),
+        "{}",
+        failure.reason
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_gives_up_with_a_reason_costs_the_next_recording_nothing() {
+    let script = r#"echo '{"ready":{}}'
+        while read request; do
+            id=${request#*'"id":"'}; id=${id%%'"'*}
+            case $request in
+            *big*)
+                echo "{\"id\":\"$id\",\"error\":\"too much\",\"code\":\"too_much_memory\",\"ends\":true}"
+                sleep 1
+                exit 1 ;;
+            *) echo "{\"id\":\"$id\",\"language\":\"ta\",\"duration_seconds\":2}" ;;
+            esac
+        done"#;
+    let (_controller, _agent, mut session, mut receiving) = connected(|mut agent| {
+        agent.config.engine.attempts = 1.try_into().unwrap();
+        agent.with_script(script)
+    })
+    .await;
+    let (big, small) = (recording(0, "x").named("big.wav"), recording(1, "y"));
+    receiving.store(&big).await;
+    receiving.store(&small).await;
+    let LidOutcome::Failed(failure) = session.result().await.outcome else { panic!("identified") };
+    assert_eq!((failure.code.as_str(), failure.attempts), ("too_much_memory", 1));
+    let result = session.result().await;
+    assert_eq!(result.recording, small.id);
+    let LidOutcome::Identified(identified) = result.outcome else { panic!("{result:?}") };
+    assert_eq!(identified.language, "ta");
+}
+
+/// Failed attempts of the recordings that wait for the engine.
+async fn attempts(data_dir: &std::path::Path) -> Vec<i64> {
+    let options = SqliteConnectOptions::new().filename(data_dir.join("journal.sqlite")).read_only(true);
+    let mut journal = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query_scalar("SELECT attempts FROM job").fetch_all(&mut journal).await.unwrap()
 }
 
 #[tokio::test]

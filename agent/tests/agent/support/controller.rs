@@ -113,6 +113,7 @@ impl AgentService for Service {
         };
         let (down, messages) = mpsc::channel(64);
         let welcome = pb::Welcome {
+            inventory: false,
             session_token: Bytes::from_static(b"token"),
             heartbeat_interval_ms: 1_000,
             lease_ms: 20_000,
