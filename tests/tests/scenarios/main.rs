@@ -15,6 +15,7 @@ mod earlier_batches;
 mod first_run;
 mod foreign_writer;
 mod grpcurl;
+mod hostile_audio;
 mod lid_stopped;
 mod lost_hosts;
 mod normal_flow;
