@@ -13,6 +13,7 @@
 mod ballast;
 mod change;
 mod error;
+mod inventory;
 mod making;
 mod outcome;
 mod reads;
@@ -104,17 +105,20 @@ impl Journal {
             .run(&writers)
             .await
             .map_err(|source| JournalError::Migrate { path: path.to_owned(), source: Arc::new(source) })?;
-        let connection = writers.acquire().await.map_err(opening)?.detach();
+        // The last connection carries the log over into the database when it is
+        // closed, and flushes that: what an earlier run could not flush is not
+        // believed because the system still has it in memory.
+        writers.close().await;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(options.clone().read_only(true).create_if_missing(false))
             .await
             .map_err(opening)?;
 
         let (changes, waiting) = mpsc::channel(QUEUE);
         let (results, results_seen) = watch::channel(0);
         let (jobs, jobs_seen) = watch::channel(0);
-        let writer = Writer::new(connection, clock, ballast.clone(), results, jobs).await?;
+        let writer = Writer::new(options, clock, ballast.clone(), results, jobs).await?;
         let news = News { results: results_seen, jobs: jobs_seen };
         Ok((Self { changes, readers, news, ballast }, writer.run(waiting)))
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use cofi_proto::clock::Clock;
-use sqlx::{Connection, SqliteConnection, query_scalar};
+use sqlx::{
+    ConnectOptions as _, Connection as _, SqliteConnection, query, query_scalar, sqlite::SqliteConnectOptions,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -24,7 +26,12 @@ pub(super) struct Envelope {
 }
 
 pub(super) struct Writer {
-    connection: SqliteConnection,
+    options: SqliteConnectOptions,
+    /// None after a transaction that failed: whether the disk has what was
+    /// flushed over a descriptor whose flush failed is not known, so that none
+    /// is used again; and what SQLite has rolled back by itself, as it does when
+    /// the disk is full, the library would wait for for ever.
+    connection: Option<SqliteConnection>,
     clock: Arc<dyn Clock>,
     ballast: Arc<Ballast>,
     next_position: i64,
@@ -34,7 +41,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) async fn new(
-        mut connection: SqliteConnection,
+        options: SqliteConnectOptions,
         clock: Arc<dyn Clock>,
         ballast: Arc<Ballast>,
         results: watch::Sender<u64>,
@@ -42,8 +49,10 @@ impl Writer {
     ) -> Result<Self, JournalError> {
         const LAST: &str = "-- last_position
 SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(position), 0) FROM result))";
+        let mut connection = options.connect().await.map_err(JournalError::write)?;
         let last: i64 = query_scalar(LAST).fetch_one(&mut connection).await.map_err(JournalError::read)?;
-        Ok(Self { connection, clock, ballast, next_position: last.saturating_add(1), results, jobs })
+        let next_position = last.saturating_add(1);
+        Ok(Self { options, connection: Some(connection), clock, ballast, next_position, results, jobs })
     }
 
     /// Writes until all users of the journal are gone.
@@ -63,7 +72,9 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
                 Err(error) => group.drain(..).for_each(|envelope| answer(envelope.reply, Err(error.clone()))),
             }
         }
-        if let Err(error) = self.connection.close().await {
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
             tracing::warn!(error = %error, "journal did not close cleanly");
         }
     }
@@ -76,15 +87,62 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
                     if !self.ballast.give_way().map_err(JournalError::ballast)? {
                         return Err(error);
                     }
+                    self.begin_log_anew().await;
                 }
                 outcome => return outcome,
             }
         }
     }
 
+    /// Empties the write-ahead log, so that it needs no more room than it has.
+    /// An attempt: without it the next step of the ballast is given up.
+    async fn begin_log_anew(&mut self) {
+        const RESTART: &str = "-- restart_log\nPRAGMA wal_checkpoint(RESTART)";
+        let restarting = async {
+            let mut connection = self.connect().await?;
+            query(RESTART).execute(&mut connection).await.map_err(JournalError::write)?;
+            Ok::<_, JournalError>(connection)
+        };
+        match restarting.await {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => tracing::debug!(error = %Chain(&error), "the journal's log stays as it is"),
+        }
+    }
+
+    async fn connect(&mut self) -> Result<SqliteConnection, JournalError> {
+        match self.connection.take() {
+            Some(connection) => Ok(connection),
+            None => self.options.connect().await.map_err(JournalError::write),
+        }
+    }
+
     async fn transact(&mut self, changes: &[&Change]) -> Result<(), JournalError> {
-        let mut transaction =
-            self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(JournalError::write)?;
+        let mut connection = self.connect().await?;
+        let brought = match self.make(&mut connection, changes).await {
+            Ok(brought) => brought,
+            Err(error) => {
+                if let Err(unclosed) = connection.close_hard().await {
+                    tracing::debug!(error = %unclosed, "connection did not close cleanly");
+                }
+                return Err(error);
+            }
+        };
+        self.connection = Some(connection);
+        if brought.results {
+            self.results.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        if brought.jobs {
+            self.jobs.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        Ok(())
+    }
+
+    async fn make(
+        &mut self,
+        connection: &mut SqliteConnection,
+        changes: &[&Change],
+    ) -> Result<Brought, JournalError> {
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(JournalError::write)?;
         let mut making = Making {
             connection: &mut transaction,
             next_position: &mut self.next_position,
@@ -96,13 +154,7 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
             brought = Brought { results: brought.results | one.results, jobs: brought.jobs | one.jobs };
         }
         transaction.commit().await.map_err(JournalError::write)?;
-        if brought.results {
-            self.results.send_modify(|count| *count = count.wrapping_add(1));
-        }
-        if brought.jobs {
-            self.jobs.send_modify(|count| *count = count.wrapping_add(1));
-        }
-        Ok(())
+        Ok(brought)
     }
 }
 
