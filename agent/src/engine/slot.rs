@@ -1,4 +1,17 @@
 //! One slot: keeps a worker process up and gives it recordings.
+//!
+//! An attempt that fails by the engine's fault costs the worker its place as
+//! well: what is broken may be the process. A recording that has used its
+//! attempts up is accused, and convicted only once another worker has come up.
+//! If none does, the engine was to blame, and the recording waits for it:
+//!
+//! ```text
+//!            answer                           ready: the recording fails
+//!   attempt -------> result      accused ---<
+//!      |  ^                         ^         not ready: attempts begin anew
+//!      |  '-- others are left --.   |
+//!      '------ engine failed ---+---' none are left
+//! ```
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +42,6 @@ use crate::{
 };
 
 pub(super) const FIRST_RETRY: Duration = Duration::from_millis(200);
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
 const FIRST_RESTART: Duration = Duration::from_millis(200);
 pub(super) const LONGEST_RESTART: Duration = Duration::from_secs(30);
 
@@ -52,23 +64,21 @@ enum Served {
     Drained,
     /// The worker ended over a recording, with a reason for it.
     GaveUp,
-    Lost(WorkerError),
+    /// The worker is lost, or not to be trusted any more.
+    Failed(String, Option<Accused>),
 }
 
-/// How an attempt ended.
-enum Attempt {
-    /// The recording has its outcome.
-    Done(LidOutcome),
-    /// The engine failed; the worker lives.
-    Again(LidFailure),
-    /// The worker is lost, and the attempt with it.
-    Lost(WorkerError),
+/// A recording that has used its attempts up.
+struct Accused {
+    task: Task,
+    failure: LidFailure,
 }
 
 impl Slot {
     /// Works until the agent drains.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let mut restart = Backoff::new(FIRST_RESTART, LONGEST_RESTART);
+        let mut accused: Option<Accused> = None;
         while !self.stop.is_draining() {
             let started = tokio::select! {
                 started = Process::start(&self.program, self.config.start_timeout) => started,
@@ -78,17 +88,24 @@ impl Slot {
                 Ok((process, ready)) => {
                     tracing::info!(?ready, "worker ready");
                     self.note(Worker::Ready(ready));
+                    if let Some(Accused { task, failure }) = accused.take() {
+                        self.finish(&task, LidOutcome::Failed(failure)).await;
+                    }
                     match self.serve(process, &mut restart).await {
                         Served::Drained => break,
                         Served::GaveUp => tracing::info!("worker gave a recording up, starting another"),
-                        Served::Lost(lost) => {
-                            tracing::warn!(reason = %Chain(&lost), "worker lost, starting another");
+                        Served::Failed(reason, blamed) => {
+                            tracing::warn!(reason, "worker lost, starting another");
+                            accused = blamed;
                         }
                     }
                 }
                 Err(error) => {
                     tracing::warn!(reason = %Chain(&error), "worker does not come up, starting another");
                     self.note(Worker::Failed(Chain(&error).to_string()));
+                    if let Some(Accused { task, .. }) = accused.take() {
+                        self.acquit(task).await;
+                    }
                 }
             }
             tokio::select! {
@@ -108,10 +125,10 @@ impl Slot {
                     process.end().await;
                     return Served::Drained;
                 }
-                Err(lost) => return Served::Lost(lost),
+                Err(lost) => return Served::Failed(Chain(&lost).to_string(), None),
             };
-            if let Err(lost) = self.identify(&mut process, task).await {
-                return Served::Lost(lost);
+            if let Err((reason, accused)) = self.identify(&mut process, task).await {
+                return Served::Failed(reason, accused);
             }
             // A worker that gets work done may be replaced at once.
             restart.reset();
@@ -137,37 +154,33 @@ impl Slot {
         }
     }
 
-    /// Has a recording identified and writes down what came out.
-    async fn identify(&self, process: &mut Process, mut task: Task) -> Result<(), WorkerError> {
-        let mut retry = Backoff::new(FIRST_RETRY, LONGEST_RETRY);
-        loop {
-            task.attempts += 1;
-            match self.attempt(process, &task).await {
-                Attempt::Done(outcome) => {
-                    self.finish(&task, outcome).await;
-                    return Ok(());
-                }
-                Attempt::Again(failure) if self.was_the_last(&task) => {
-                    self.finish(&task, LidOutcome::Failed(failure)).await;
-                    return Ok(());
-                }
-                Attempt::Again(failure) => {
-                    let LidFailure { code, reason, attempts } = failure;
-                    let recording = task.job.recording;
-                    tracing::warn!(%recording, code, reason, attempts, "engine failed, trying again");
-                    self.remember(&task).await;
-                    if process.gave_up() {
-                        self.feeder.give_back(task).await;
-                        return Ok(());
-                    }
-                    sleep(retry.pause()).await;
-                }
-                Attempt::Lost(lost) => {
-                    self.after_loss(task, &lost).await;
-                    return Err(lost);
-                }
+    /// Has a recording identified and writes down what came out. Otherwise: why not, and who is accused of it.
+    async fn identify(&self, process: &mut Process, mut task: Task) -> Result<(), (String, Option<Accused>)> {
+        task.attempts += 1;
+        let failure = match self.attempt(process, &task).await {
+            Ok(outcome) => {
+                self.finish(&task, outcome).await;
+                return Ok(());
             }
+            Err(failure) => failure,
+        };
+        let LidFailure { code, reason, attempts } = &failure;
+        tracing::warn!(recording = %task.job.recording, code, reason, attempts, "engine failed on a recording");
+        let reason = reason.clone();
+        if self.was_the_last(&task) {
+            return Err((reason, Some(Accused { task, failure })));
         }
+        self.remember(&task).await;
+        self.feeder.give_back(task).await;
+        Err((reason, None))
+    }
+
+    /// The engine has turned out not to work: the recording has all its attempts before it.
+    async fn acquit(&self, mut task: Task) {
+        tracing::info!(recording = %task.job.recording, "the engine was to blame, the recording waits for it");
+        task.attempts = 0;
+        self.remember(&task).await;
+        self.feeder.give_back(task).await;
     }
 
     /// Whether a recording that has failed now is given up.
@@ -185,8 +198,9 @@ impl Slot {
         }
     }
 
-    async fn attempt(&self, process: &mut Process, task: &Task) -> Attempt {
-        let job = &task.job;
+    /// The outcome of a recording, or how the engine failed on it.
+    async fn attempt(&self, process: &mut Process, task: &Task) -> Result<LidOutcome, LidFailure> {
+        let (job, attempts) = (&task.job, task.attempts);
         let candidates = if job.candidates.is_empty() { &self.config.candidates } else { &job.candidates };
         let request = Request {
             id: format!("{}#{}", job.recording, job.round),
@@ -197,31 +211,16 @@ impl Slot {
         let said = process.ask(&request, self.config.timeout).await;
         let wall_seconds = begun.elapsed().as_secs_f64();
         match said.and_then(|line| verdict(&request, line, wall_seconds)) {
-            Ok(Verdict::Identified(identified)) => Attempt::Done(LidOutcome::Identified(identified)),
+            Ok(Verdict::Identified(identified)) => Ok(LidOutcome::Identified(identified)),
             Ok(Verdict::Unfit { code, reason }) => {
-                let attempts = task.attempts;
-                Attempt::Done(LidOutcome::Failed(LidFailure { code, reason, attempts }))
+                Ok(LidOutcome::Failed(LidFailure { code, reason, attempts }))
             }
-            Ok(Verdict::Failed { code, reason }) => {
-                Attempt::Again(LidFailure { code, reason, attempts: task.attempts })
+            Ok(Verdict::Failed { code, reason }) => Err(LidFailure { code, reason, attempts }),
+            Err(lost) => {
+                let (code, reason) = (lost.code().to_owned(), cut_reason(Chain(&lost).to_string()));
+                Err(LidFailure { code, reason, attempts })
             }
-            Err(lost) => Attempt::Lost(lost),
         }
-    }
-
-    /// A recording whose worker was lost is tried again, by any worker, until
-    /// it has cost too many.
-    async fn after_loss(&self, task: Task, lost: &WorkerError) {
-        let recording = task.job.recording;
-        tracing::warn!(%recording, attempts = task.attempts, reason = %Chain(lost), "worker lost on a recording");
-        if !self.was_the_last(&task) {
-            self.remember(&task).await;
-            self.feeder.give_back(task).await;
-            return;
-        }
-        let (code, reason) = (lost.code().to_owned(), cut_reason(Chain(lost).to_string()));
-        let failure = LidFailure { code, reason, attempts: task.attempts };
-        self.finish(&task, LidOutcome::Failed(failure)).await;
     }
 
     /// Hands an outcome on to be written down.

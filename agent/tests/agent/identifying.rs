@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::support::{Controller, Receiving, Recording, Session, TestAgent, recording, until};
-use cofi_proto::session::{LidFailure, LidOutcome};
+use cofi_proto::{
+    pb::agent as pb,
+    session::{LidFailure, LidOutcome},
+};
 use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 
 async fn connected(
@@ -126,6 +129,30 @@ async fn attempts(data_dir: &std::path::Path) -> Vec<i64> {
     let options = SqliteConnectOptions::new().filename(data_dir.join("journal.sqlite")).read_only(true);
     let mut journal = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::query_scalar("SELECT attempts FROM job").fetch_all(&mut journal).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_recording_is_not_blamed_for_an_engine_that_does_not_come_up_again() {
+    const FAILED: i32 = 3;
+    let mut controller = Controller::start().await;
+    let mut agent = TestAgent::new(controller.address);
+    let folder = agent.folder().display().to_string();
+    // It dies of three requests, does not come up any more, and is mended.
+    let script = r#"cd 'FOLDER'; echo >> starts
+        if test $(wc -l < starts) -gt 3 && ! test -e mended; then echo '{"fatal":"device lost"}'; exit 1; fi
+        echo '{"ready":{}}'; read request; test -e mended || exit 9
+        id=${request#*'"id":"'}; id=${id%%'"'*}
+        echo "{\"id\":\"$id\",\"language\":\"ta\",\"duration_seconds\":2}"; cat > /dev/null"#;
+    agent = agent.with_script(&script.replace("FOLDER", &folder)).started();
+    let mut session = controller.session().await;
+    let mut receiving = controller.receiving().await;
+    receiving.store(&recording(0, "x")).await;
+    let engine = |beat: &pb::Heartbeat| beat.engine.as_ref().map(|it| (it.state, it.reason.clone()));
+    session.heartbeat(|beat| engine(beat) == Some((FAILED, "device lost".to_owned()))).await;
+    until("the attempts to begin anew", async || attempts(agent.data()).await == [0]).await;
+    std::fs::write(agent.folder().join("mended"), "").unwrap();
+    let LidOutcome::Identified(identified) = session.result().await.outcome else { panic!("failed") };
+    assert_eq!(identified.language, "ta");
 }
 
 #[tokio::test]

@@ -64,14 +64,25 @@ impl Engine {
         allowance: Allowance,
     ) -> Result<Self, EngineError> {
         let runtime = Runtime::load(library, threads)?;
-        Ok(Self {
+        let mut engine = Self {
             vad: Vad::load(&runtime, &folder.join("silero_vad.onnx"))?,
             model: Model::load(&runtime, &folder.join("lid.onnx"), device)?,
             resampler: Resampler::default(),
             table: LanguageTable::default(),
             floor,
             allowance,
-        })
+        };
+        engine.rehearse()?;
+        Ok(engine)
+    }
+
+    /// Runs both graphs on silence: what cannot compute shows before there is a recording to blame, and what is
+    /// loaded late counts as the model's memory.
+    fn rehearse(&mut self) -> Result<(), EngineError> {
+        let silence = vec![0.0; WINDOW];
+        self.vad.probabilities(&silence[..LEAST_SPEECH])?;
+        self.model.opinion(&silence, WINDOW)?;
+        Ok(())
     }
 
     pub(crate) fn model(&self) -> &Model {

@@ -81,7 +81,7 @@ pub(super) fn hostile(
     files.extend(containers::all());
     files.extend(rubbish::all(random));
     files.extend(names::all());
-    files.extend(damage::all(random, if most.is_none() { 40 } else { 3 }, clip, encoded));
+    files.extend(damage::all(random, if most.is_none() { 20 } else { 3 }, clip, encoded));
     files.shuffle(random);
     // Bombs are the fewest, and what time limits are for.
     let bombs = bombs::all(most.is_none());
