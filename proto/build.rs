@@ -5,8 +5,13 @@ use std::{env, error::Error, path::PathBuf};
 
 use prost::Message;
 
-const DEFINITIONS: [&str; 4] =
-    ["cofi/v1/batch.proto", "cofi/v1/call.proto", "cofi/v1/fleet.proto", "cofi/agent/v1/agent.proto"];
+const DEFINITIONS: [&str; 5] = [
+    "cofi/v1/batch.proto",
+    "cofi/v1/call.proto",
+    "cofi/v1/check.proto",
+    "cofi/v1/fleet.proto",
+    "cofi/agent/v1/agent.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=definitions");

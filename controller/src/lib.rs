@@ -2,6 +2,7 @@
 //! every step.
 
 pub mod chain;
+mod check;
 pub mod commit;
 pub mod config;
 pub mod custody;

@@ -14,6 +14,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    check::Answers,
     commit::{self, Applier, Recorder},
     config::Config,
     custody::Custodian,
@@ -130,6 +131,7 @@ async fn serve(
         recorder,
         applier,
         health,
+        answers: Answers::default(),
         languages,
         clock,
         database_id: database_id.into(),

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod limits;
 pub mod receive;
 pub mod session;
+pub mod verify;
 
 pub use digest::{Digest, Hasher};
 pub use ids::{AgentName, BatchId, DeliveryId, RecordingId};

@@ -31,6 +31,8 @@ pub struct Hello {
     pub recorded: u64,
     /// Recordings that it holds and has a receipted result of.
     pub receipted: u64,
+    /// Whether it answers [`Verify`](crate::verify::Verify).
+    pub verifies: bool,
 }
 
 /// Widest `ip` column of the shared tables.
@@ -63,6 +65,7 @@ impl TryFrom<pb::Hello> for Hello {
             database_id: hello.database_id,
             recorded: hello.recorded,
             receipted: hello.receipted,
+            verifies: hello.verifies,
         })
     }
 }
@@ -82,6 +85,7 @@ impl From<Hello> for pb::Hello {
             database_id: hello.database_id,
             recorded: hello.recorded,
             receipted: hello.receipted,
+            verifies: hello.verifies,
         }
     }
 }
@@ -222,6 +226,9 @@ pub struct LidResult {
     pub round: i32,
     /// What came out.
     pub outcome: LidOutcome,
+    /// Of the content that was identified; none if an older agent says nothing
+    /// of it.
+    pub digest: Option<Digest>,
 }
 
 /// What came out of a round of identification.
@@ -284,7 +291,9 @@ impl TryFrom<pb::LidResult> for LidResult {
                 attempts: failure.attempts.max(0),
             }),
         };
-        Ok(Self { recording: result.recording.try_into()?, round: result.round, outcome })
+        let said = (!result.digest.is_empty()).then(|| Digest::try_from(&result.digest[..])).transpose();
+        let digest = said.map_err(|_| Malformed::invalid("result.digest", result.digest.len(), "16 bytes"))?;
+        Ok(Self { recording: result.recording.try_into()?, round: result.round, outcome, digest })
     }
 }
 
@@ -338,7 +347,13 @@ impl From<LidResult> for pb::LidResult {
                 attempts: failure.attempts,
             }),
         };
-        Self { recording: Some(result.recording.into()), round: result.round, outcome: Some(outcome) }
+        let digest = result.digest.map(|digest| bytes::Bytes::copy_from_slice(digest.as_bytes()));
+        Self {
+            recording: Some(result.recording.into()),
+            round: result.round,
+            outcome: Some(outcome),
+            digest: digest.unwrap_or_default(),
+        }
     }
 }
 

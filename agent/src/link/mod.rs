@@ -17,6 +17,7 @@ mod outbox;
 mod pulse;
 mod receive;
 mod session;
+mod verify;
 
 use std::{sync::Arc, time::Duration};
 

@@ -12,7 +12,8 @@ use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use super::{Link, dial, error::LinkError, outbox, pulse, receive};
+use super::verify::Question;
+use super::{Link, dial, error::LinkError, outbox, pulse, receive, verify};
 use crate::journal::Change;
 
 /// Messages that may wait to be sent. What is sent is drawn from the journal,
@@ -62,8 +63,10 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
     tracing::info!(controller = %link.config.controller, "session begun");
 
     let every = Duration::from_millis(welcome.heartbeat_interval_ms.into());
+    let (ask, asked) = mpsc::channel(verify::QUESTIONS);
     let lost = tokio::select! {
-        lost = listen(link, &mut down) => lost,
+        lost = listen(link, &mut down, &ask) => lost,
+        lost = verify::run(link, asked, &up) => lost,
         lost = pulse::beat(link, every, &up) => lost,
         lost = outbox::run(link, &up) => lost,
         lost = receive::run(link, welcome.session_token) => lost,
@@ -71,7 +74,7 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
             drop(up);
             // The end of our side is an answer to nobody, but lets what was
             // sent last reach the controller.
-            drop(timeout(CLOSE_TIMEOUT, listen(link, &mut down)).await);
+            drop(timeout(CLOSE_TIMEOUT, listen(link, &mut down, &ask)).await);
             return Ok(Closed);
         }
     };
@@ -95,6 +98,7 @@ async fn hello(link: &Link) -> Result<pb::Hello, LinkError> {
         database_id: link.layout.database_id()?.unwrap_or_default(),
         recorded,
         receipted,
+        verifies: true,
     }
     .into())
 }
@@ -108,14 +112,22 @@ async fn welcome(down: &mut Streaming<pb::FromController>) -> Result<pb::Welcome
 }
 
 /// Takes what the controller says until the session ends.
-async fn listen(link: &Link, down: &mut Streaming<pb::FromController>) -> Result<Infallible, LinkError> {
+async fn listen(
+    link: &Link,
+    down: &mut Streaming<pb::FromController>,
+    ask: &mpsc::Sender<Question>,
+) -> Result<Infallible, LinkError> {
     loop {
         let message = down.message().await.map_err(LinkError::status(SESSION))?;
-        take(link, message.ok_or(LinkError::Ended(SESSION))?).await?;
+        take(link, message.ok_or(LinkError::Ended(SESSION))?, ask).await?;
     }
 }
 
-async fn take(link: &Link, message: pb::FromController) -> Result<(), LinkError> {
+async fn take(
+    link: &Link,
+    message: pb::FromController,
+    ask: &mpsc::Sender<Question>,
+) -> Result<(), LinkError> {
     use pb::from_controller::Message;
 
     // Answers are not waited for: what fails is offered, asked for or sent
@@ -144,6 +156,8 @@ async fn take(link: &Link, message: pb::FromController) -> Result<(), LinkError>
             }
             link.store.release(releases.into_iter().map(|release| release.recording).collect()).await?;
         }
+        Some(Message::Verify(asked)) => verify::ask(ask, Question::Verify(asked.try_into()?)),
+        Some(Message::ListHeld(asked)) => verify::ask(ask, Question::ListHeld(asked.try_into()?)),
         Some(Message::Welcome(_)) => {
             return Err(cofi_proto::Malformed::invalid("message", "a second welcome", "one welcome").into());
         }

@@ -18,6 +18,7 @@ mod disk;
 mod error;
 mod flusher;
 mod group;
+mod inspect;
 mod layout;
 mod placing;
 mod publish;

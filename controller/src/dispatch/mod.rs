@@ -39,6 +39,7 @@ enum Message {
     Applied(Vec<(ReportedResult, Option<Applied>)>),
     Identify(Vec<PendingLid>),
     Release(AgentName, RecordingId, String),
+    Ask(AgentName, Down, oneshot::Sender<bool>),
     Agents(oneshot::Sender<Vec<(AgentName, AgentStatus)>>),
     WaitingFor(BatchId, oneshot::Sender<Option<String>>),
 }
@@ -127,6 +128,11 @@ impl Dispatch {
     /// An agent need not hold a recording.
     pub async fn release(&self, agent: AgentName, recording: RecordingId, reason: String) {
         self.tell(Message::Release(agent, recording, reason)).await;
+    }
+
+    /// Asks an agent for the checker: whether the question is on its way.
+    pub(crate) async fn ask_agent(&self, agent: AgentName, question: Down) -> bool {
+        self.ask(|reply| Message::Ask(agent, question, reply)).await.unwrap_or(false)
     }
 
     /// The agents that have a session.

@@ -6,6 +6,7 @@ use cofi_proto::{
     AgentName, RecordingId,
     limits::MAX_GROUP,
     session::{Heartbeat, Hello, Identify, Release, ResultReceipt},
+    verify::{ListHeld, Verify},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,10 @@ pub enum Down {
     Identify(Vec<Identify>),
     /// These recordings need not be held.
     Release(Vec<Release>),
+    /// The checker asks whether recordings are there.
+    Verify(Verify),
+    /// The checker asks what is held.
+    ListHeld(ListHeld),
 }
 
 /// A session, as its task holds it.
@@ -76,6 +81,8 @@ pub struct AgentStatus {
     pub reconciling: bool,
     /// Why it gets no work; none if it does.
     pub unfit: Option<String>,
+    /// Whether it answers the checker.
+    pub verifies: bool,
 }
 
 /// A session, as the dispatcher holds it.
@@ -88,6 +95,7 @@ pub(super) struct Seated {
     pub(super) weight: u32,
     receive_connections: u32,
     pub(super) heartbeat: Heartbeat,
+    pub(super) verifies: bool,
     down: mpsc::Sender<Down>,
     pub(super) ended: CancellationToken,
 }
@@ -121,6 +129,7 @@ impl Sessions {
             weight: hello.weight,
             receive_connections: hello.receive_connections,
             heartbeat: hello.heartbeat.clone(),
+            verifies: hello.verifies,
             down: down.clone(),
             ended: CancellationToken::new(),
         };
@@ -191,6 +200,13 @@ impl Sessions {
                 return;
             }
         }
+    }
+
+    /// Sends a question of the checker, to which other messages come first:
+    /// whether it is on its way.
+    pub(super) fn ask(&self, agent: &AgentName, question: Down) -> bool {
+        let seated = self.by_agent.get(agent).filter(|seated| seated.verifies);
+        seated.is_some_and(|seated| seated.down.try_send(question).is_ok())
     }
 
     /// Ends every session; the agents dial anew.

@@ -150,6 +150,7 @@ impl Dispatcher {
                 self.sessions.send(&agent, &[Release { recording, reason }], Down::Release);
             }
             // Whoever asked may have gone.
+            Message::Ask(agent, question, reply) => drop(reply.send(self.sessions.ask(&agent, question))),
             Message::Agents(reply) => drop(reply.send(self.agents())),
             Message::WaitingFor(batch, reply) => {
                 drop(reply.send(self.scheduler.waiting_for(batch, self.now())));
@@ -239,6 +240,7 @@ impl Dispatcher {
                 deliveries: self.scheduler.deliveries(agent),
                 reconciling: unfit == Some(Unfit::Reconciling),
                 unfit: unfit.map(|why| why.to_string()),
+                verifies: seated.verifies,
             };
             (agent.clone(), status)
         };

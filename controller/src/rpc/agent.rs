@@ -8,6 +8,7 @@ use cofi_proto::{
     pb::agent as pb,
     receive::DeliveryReport,
     session::{Group, Hello, Identify, group},
+    verify::HeldList,
 };
 use pb::{
     agent_service_server::AgentService, from_agent::Message as Up, from_controller::Message as DownMessage,
@@ -21,6 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::status::RpcError;
 use crate::{
     chain::error_chain,
+    check::{Answer, Answers},
     commit::{ToApply, ToRecord},
     delivery::Host,
     dispatch::{Dispatch, Down, JoinRefused, Session},
@@ -40,6 +42,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 pub(super) struct Agents {
     pub(super) ledger: Ledger,
     pub(super) dispatch: Dispatch,
+    pub(super) answers: Answers,
     pub(super) recorder: mpsc::Sender<ToRecord>,
     pub(super) applier: mpsc::Sender<ToApply>,
     pub(super) clock: Arc<dyn Clock>,
@@ -89,6 +92,7 @@ impl AgentService for Agents {
                 }
             }
             ending.cancel();
+            me.answers.left(&agent);
             me.dispatch.left(agent, id).await;
         });
         let messages = tokio_stream::once(DownMessage::Welcome(welcome))
@@ -233,6 +237,16 @@ impl Hearing<'_> {
                 dispatch.heartbeat(self.host.agent.clone(), self.id, heartbeat).await;
                 Ok(())
             }
+            Up::Verified(verified) => {
+                let seen = group(verified.recordings, Group::Other)?;
+                self.agents.answers.heard(&self.host.agent, verified.request, Answer::Verified(seen));
+                Ok(())
+            }
+            Up::HeldList(list) => {
+                let list = HeldList::try_from(list)?;
+                self.agents.answers.heard(&self.host.agent, list.request, Answer::Held(list));
+                Ok(())
+            }
             Up::Results(results) => {
                 for result in group(results.results, Group::Results)? {
                     let result = ToApply { host: self.host.clone(), result };
@@ -290,6 +304,8 @@ impl From<Down> for DownMessage {
             Down::Receipts(entries) => Self::ResultReceipts(pb::ResultReceipts { receipts: all(entries) }),
             Down::Identify(entries) => Self::Identify(pb::IdentifyGroup { recordings: all(entries) }),
             Down::Release(entries) => Self::Release(pb::ReleaseGroup { recordings: all(entries) }),
+            Down::Verify(verify) => Self::Verify(verify.into()),
+            Down::ListHeld(list) => Self::ListHeld(list.into()),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod agent;
 mod batch;
 mod call;
+mod check;
 mod convert;
 mod fleet;
 mod pages;
@@ -19,7 +20,7 @@ use cofi_proto::{
         agent::agent_service_server::AgentServiceServer,
         v1::{
             batch_service_server::BatchServiceServer, call_service_server::CallServiceServer,
-            fleet_service_server::FleetServiceServer,
+            check_service_server::CheckServiceServer, fleet_service_server::FleetServiceServer,
         },
     },
 };
@@ -32,6 +33,7 @@ use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 use crate::{
+    check::{Answers, Checker},
     commit::{ToApply, ToRecord},
     dispatch::Dispatch,
     health::Health,
@@ -68,6 +70,8 @@ pub(crate) struct Services {
     pub(crate) applier: mpsc::Sender<ToApply>,
     /// Whether the database answers.
     pub(crate) health: Health,
+    /// Questions of the checker to agents.
+    pub(crate) answers: Answers,
     /// What codes are known.
     pub(crate) languages: Arc<LanguageTable>,
     /// Gives the time of day.
@@ -96,6 +100,13 @@ pub(crate) async fn serve_control(
     services: Services,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
+    let checker = Checker::new(
+        services.ledger.clone(),
+        services.dispatch.clone(),
+        services.languages.clone(),
+        services.answers,
+    );
+    let checks = check::Checks { checker, tasks: services.tasks.clone(), stop: stop.clone() };
     let batches = batch::Batches {
         planner: services.planner,
         ledger: services.ledger.clone(),
@@ -119,6 +130,7 @@ pub(crate) async fn serve_control(
     server()
         .add_service(BatchServiceServer::new(batches).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(CallServiceServer::new(calls).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
+        .add_service(CheckServiceServer::new(checks).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(FleetServiceServer::new(fleet).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(health)
         .add_optional_service(reflection().build_v1().inspect_err(no_reflection).ok())
@@ -136,8 +148,13 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
-    let services =
-        ["cofi.v1.BatchService", "cofi.v1.CallService", "cofi.v1.FleetService", "grpc.health.v1.Health"];
+    let services = [
+        "cofi.v1.BatchService",
+        "cofi.v1.CallService",
+        "cofi.v1.CheckService",
+        "cofi.v1.FleetService",
+        "grpc.health.v1.Health",
+    ];
     services.into_iter().fold(builder, tonic_reflection::server::Builder::with_service_name)
 }
 
@@ -154,6 +171,7 @@ pub(crate) async fn serve_agents(
     let agents = agent::Agents {
         ledger: services.ledger,
         dispatch: services.dispatch,
+        answers: services.answers,
         recorder: services.recorder,
         applier: services.applier,
         clock: services.clock,
@@ -175,7 +193,13 @@ async fn report_health(reporter: HealthReporter, health: Health, stop: Cancellat
     let mut serving = health.watch();
     let report = async |serving: bool| {
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in [WHOLE_SERVER, "cofi.v1.BatchService", "cofi.v1.CallService", "cofi.v1.FleetService"] {
+        for service in [
+            WHOLE_SERVER,
+            "cofi.v1.BatchService",
+            "cofi.v1.CallService",
+            "cofi.v1.CheckService",
+            "cofi.v1.FleetService",
+        ] {
             reporter.set_service_status(service, status).await;
         }
     };

@@ -130,6 +130,8 @@ async fn read_context(
         (word.to_owned(), code)
     });
     let langs: HashSet<&str> = calls().filter_map(|call| call.lang.as_deref()).collect();
+    let ids: HashSet<i64> = calls().filter_map(|call| call.language).collect();
+    let ids: Vec<i64> = ids.into_iter().collect();
     Ok(Context {
         batch,
         endpoint,
@@ -137,7 +139,7 @@ async fn read_context(
         events: read_events(tx, batch, recordings).await?,
         canonical: canonical.collect(),
         languages: LanguageIds::read(tx, langs).await?,
-        codes: read_codes(tx, calls().filter_map(|call| call.language)).await?,
+        codes: read_codes(tx, &ids).await?,
     })
 }
 
@@ -178,14 +180,9 @@ async fn read_events(
 }
 
 /// `language.languageCode` by id, in the form in which codes are compared.
-async fn read_codes(
-    tx: &mut Transaction,
-    ids: impl Iterator<Item = i64>,
-) -> Result<HashMap<i64, String>, LedgerError> {
-    let ids: HashSet<i64> = ids.collect();
-    let ids: Vec<i64> = ids.into_iter().collect();
+async fn read_codes(tx: &mut Transaction, ids: &[i64]) -> Result<HashMap<i64, String>, LedgerError> {
     let mut codes = HashMap::with_capacity(ids.len());
-    for chunk in chunks(&ids) {
+    for chunk in chunks(ids) {
         let select =
             Statement::named("language_codes", "SELECT id, languageCode FROM `language` WHERE id IN ");
         for row in tx.rows(select.list(chunk.iter().copied())).await? {
