@@ -93,20 +93,22 @@ SELECT (SELECT count(*) FROM recording WHERE recorded = 1 AND incoming IS NULL),
     /// Results after position `cursor` that are not receipted, oldest first.
     pub(crate) async fn outbox(&self, cursor: i64, most: usize) -> Result<Vec<OutboxRow>, JournalError> {
         const SQL: &str = "-- outbox
-SELECT position, batch, ordinal, round, outcome FROM result
-WHERE receipted_at IS NULL AND position > ?1 ORDER BY position LIMIT ?2";
-        let rows: Vec<(i64, i64, i64, i32, String)> = query_as(SQL)
+SELECT f.position, f.batch, f.ordinal, f.round, f.outcome, r.digest FROM result f
+LEFT JOIN recording r ON r.batch = f.batch AND r.ordinal = f.ordinal
+WHERE f.receipted_at IS NULL AND f.position > ?1 ORDER BY f.position LIMIT ?2";
+        let rows: Vec<(i64, i64, i64, i32, String, Option<Vec<u8>>)> = query_as(SQL)
             .bind(cursor)
             .bind(limit(most))
             .fetch_all(&self.readers)
             .await
             .map_err(JournalError::read)?;
         rows.into_iter()
-            .map(|(position, batch, ordinal, round, outcome)| {
+            .map(|(position, batch, ordinal, round, outcome, digest)| {
                 let outcome = outcome::from_text(&outcome)?;
+                let digest = digest.as_deref().map(digest_of).transpose()?;
                 Ok(OutboxRow {
                     position,
-                    result: LidResult { recording: id(batch, ordinal), round, outcome },
+                    result: LidResult { recording: id(batch, ordinal), round, outcome, digest },
                 })
             })
             .collect()

@@ -104,6 +104,7 @@ fn identified(batch: BatchId, file: usize) -> anyhow::Result<ReportedResult> {
         round: 1,
         agent: agent(file)?,
         address: format!("10.0.0.{}", file % 4),
+        digest: None,
         outcome: LidOutcome::Identified(Identified {
             language: "hi".to_owned(),
             probabilities: Vec::new(),

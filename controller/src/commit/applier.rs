@@ -115,5 +115,6 @@ fn reported(ToApply { host, result }: ToApply, languages: &LanguageTable) -> Rep
         agent: host.agent,
         address: host.address,
         outcome,
+        digest: result.digest,
     }
 }

@@ -53,7 +53,7 @@ impl Absences {
 mod tests {
     use super::*;
 
-    const AFTER: Duration = Duration::from_secs(900);
+    const AFTER: Duration = Duration::from_mins(15);
 
     fn names(names: &[&str]) -> Vec<AgentName> {
         names.iter().map(|name| name.parse().unwrap()).collect()

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cofi_proto::{AgentName, BatchId, Digest, RecordingId};
+use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
     Ledger, LedgerError, ManifestRecord, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord,
@@ -87,7 +87,7 @@ impl Ledger {
                     source: row.text(6)?,
                     placement: row.word(7)?,
                     agent: row.opt_text(8)?,
-                    digest: digest(&row, 9)?,
+                    digest: row.opt_digest(9)?,
                 };
                 records.insert(*recording, record);
             }
@@ -265,11 +265,6 @@ fn round(row: &Row, column: usize) -> Result<i32, LedgerError> {
         .map_err(|error| LedgerError::Corrupt { column: "lidRound".to_owned(), value: error.to_string() })
 }
 
-fn digest(row: &Row, column: usize) -> Result<Option<Digest>, LedgerError> {
-    let digest = row.opt_blob(column)?.map(Digest::try_from).transpose();
-    digest.map_err(|error| LedgerError::Corrupt { column: "digest".to_owned(), value: error.to_string() })
-}
-
 fn planned(batch: BatchId, row: &Row) -> Result<PlannedRecording, LedgerError> {
     Ok(PlannedRecording {
         recording: RecordingId { batch, ordinal: row.int(0)? },
@@ -303,7 +298,7 @@ fn recording(row: &Row) -> Result<RecordingRecord, LedgerError> {
         lid: row.word(5)?,
         agent: row.opt_text(6)?,
         call: row.opt_int(7)?,
-        digest: digest(row, 8)?,
+        digest: row.opt_digest(8)?,
         attempts: row.int(9)?,
         code: row.opt_text(10)?,
         reason: row.opt_text(11)?,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use cofi_proto::{
-    BatchId, RecordingId,
+    BatchId, Digest, RecordingId,
     session::{Identified, LidFailure, LidOutcome},
 };
 
@@ -30,6 +30,7 @@ struct Current {
     round: i64,
     call: Option<i64>,
     audio_name: String,
+    digest: Option<Digest>,
 }
 
 /// A language that gets its rows now.
@@ -105,6 +106,10 @@ async fn apply_batch(
             continue;
         };
         answers.insert(key, Applied::Settled);
+        if result.digest.is_some_and(|digest| row.digest.is_some_and(|stored| stored != digest)) {
+            ignore(tx, result, now).await?;
+            continue;
+        }
         let superseded = i64::from(result.round) < row.round;
         let settled = row.lid != Lid::None && i64::from(result.round) == row.round;
         // A failure does not take away a language that is known.
@@ -158,7 +163,7 @@ async fn current_rows(
 ) -> Result<HashMap<i64, Current>, LedgerError> {
     let mut current = HashMap::with_capacity(results.len());
     for chunk in chunks(results) {
-        let select = "SELECT ordinal, placement, lid, lidRound, callId, audioName FROM cofiRecording \
+        let select = "SELECT ordinal, placement, lid, lidRound, callId, audioName, digest FROM cofiRecording \
                       WHERE batchId = ? AND ordinal IN ";
         let select = Statement::named("recordings_to_identify", select).bind(batch.0);
         let select = select.list(chunk.iter().map(|result| result.recording.ordinal)).push(tx.for_update());
@@ -169,11 +174,20 @@ async fn current_rows(
                 round: row.int(3)?,
                 call: row.opt_int(4)?,
                 audio_name: row.text(5)?,
+                digest: row.opt_digest(6)?,
             };
             current.insert(row.int(0)?, state);
         }
     }
     Ok(current)
+}
+
+/// A result of a file that once had this recording's number: the database was
+/// restored from a backup since.
+async fn ignore(tx: &mut Transaction, result: &ReportedResult, now: i64) -> Result<(), LedgerError> {
+    let agent = Some(result.agent.as_str());
+    let event = Event { at: now, kind: "lid_ignored", recording: result.recording, agent };
+    event.insert(tx, "other_content", "the result is of other content than the rows are about").await
 }
 
 async fn fail(

@@ -1,6 +1,8 @@
 //! Statements with values, and rows of values: what the ledger needs of SQL,
 //! in a form that does not depend on the database.
 
+use cofi_proto::Digest;
+
 use super::LedgerError;
 
 /// A value that is bound to a statement or read from a row.
@@ -119,6 +121,11 @@ impl Row {
             Some(Value::Null) => Ok(None),
             Some(Value::Int(_) | Value::Real(_) | Value::Text(_)) | None => Err(self.corrupt(column)),
         }
+    }
+
+    pub(super) fn opt_digest(&self, column: usize) -> Result<Option<Digest>, LedgerError> {
+        let digest = self.opt_blob(column)?.map(Digest::try_from).transpose();
+        digest.map_err(|_| self.corrupt(column))
     }
 
     /// A column that holds one of a few fixed words.

@@ -10,6 +10,7 @@
 mod adopted;
 mod backup;
 mod driving;
+mod encrypted;
 mod filling;
 mod fingerprint;
 mod grants;

@@ -322,3 +322,19 @@ async fn group_that_is_refused_changes_nothing(#[values(Sqlite, MariaDb)] on: En
         assert_eq!(db.value(sql).await, expected, "{sql}");
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn result_of_other_content_is_settled_and_not_used(#[values(Sqlite, MariaDb)] on: Engine) {
+    let (db, batch) = distributed(on, 2).await;
+    let other = ReportedResult { digest: Some(scene::digest(99)), ..scene::identified(batch, 0, 1, "en") };
+    let silent = ReportedResult { digest: None, ..scene::identified(batch, 1, 1, "en") };
+    scene::apply(db.ledger(), &[other, silent]).await;
+    assert_eq!(state(&db).await, ["none", "1", "unknown", "0"]);
+    assert_eq!(db.value("SELECT lang FROM `call` WHERE audioName = 'call-1.wav'").await, "en");
+    let event = db.record("SELECT * FROM cofiEvent").await;
+    assert_eq!([&event["kind"], &event["code"]], ["lid_ignored", "other_content"]);
+    // Its own result is still welcome.
+    scene::apply(db.ledger(), &[scene::identified(batch, 0, 1, "hi")]).await;
+    assert_eq!(state(&db).await, ["done", "1", "hi", "1"]);
+}

@@ -126,6 +126,7 @@ pub fn result(batch: BatchId, ordinal: i64, round: i32, outcome: LidOutcome) -> 
         agent: "a".parse().unwrap(),
         address: address("a"),
         outcome,
+        digest: Some(digest(ordinal)),
     }
 }
 

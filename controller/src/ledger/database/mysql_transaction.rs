@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one may take that is about a whole batch.
 const LONG_PATIENCE: Duration = Duration::from_mins(15);
 
+/// How long a connection may take to show that it lives, when it is given back.
+const RETURN: Duration = Duration::from_secs(1);
+
 /// A transaction; rolled back when dropped without a commit.
 #[derive(Debug)]
 pub(in crate::ledger) struct MySqlTransaction {
@@ -79,7 +82,11 @@ impl MySqlTransaction {
 
     async fn end(mut self, words: &'static str, patience: Duration) -> Result<(), sqlx::Error> {
         within(patience, self.connection()?.execute(words)).await?;
-        drop(self.connection.take());
+        if let Some(mut connection) = self.connection.take() {
+            // When it is dropped the pool would ask it whether it lives, and
+            // wait for ever if it does not; and it would keep its place.
+            drop(tokio::time::timeout(RETURN, connection.return_to_pool()).await);
+        }
         Ok(())
     }
 }

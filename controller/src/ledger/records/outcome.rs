@@ -1,6 +1,6 @@
 //! What became of recordings on hosts, and what the ledger says of it.
 
-use cofi_proto::{AgentName, RecordingId, session::LidOutcome};
+use cofi_proto::{AgentName, Digest, RecordingId, session::LidOutcome};
 
 /// What the record step says of an acknowledged recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct ReportedResult {
     /// What came out; the language is a code of the `language` table where it
     /// could be mapped.
     pub outcome: LidOutcome,
+    /// Of the content that was identified, if the agent says so.
+    pub digest: Option<Digest>,
 }
 
 /// What the apply step says of a result.
