@@ -42,6 +42,12 @@ impl Process {
         self.child.try_wait().with_context(|| format!("look after {}", self.name))
     }
 
+    /// What the kernel calls it.
+    #[must_use]
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(mut self) -> Result<()> {
         if let Some(status) = self.ended()? {

@@ -34,7 +34,7 @@ pub(crate) use ballast::Ballast;
 pub(crate) use change::{Again, Attempted, Change, Finished, NewRecording};
 pub(crate) use error::JournalError;
 pub(crate) use reads::{Job, OutboxRow, Standing, Unplaced};
-use writer::{Envelope, Writer};
+use writer::{Envelope, Tells, Writer};
 
 /// Changes that may wait for the writer. Far more than it takes into one
 /// transaction only make memory grow while the disk is slow.
@@ -55,6 +55,8 @@ pub(crate) struct News {
     pub(crate) results: watch::Receiver<u64>,
     /// There may be recordings to identify.
     pub(crate) jobs: watch::Receiver<u64>,
+    /// A change failed that nobody waited for.
+    pub(crate) behind: watch::Receiver<u64>,
 }
 
 /// The journal, for any number of users.
@@ -118,8 +120,10 @@ impl Journal {
         let (changes, waiting) = mpsc::channel(QUEUE);
         let (results, results_seen) = watch::channel(0);
         let (jobs, jobs_seen) = watch::channel(0);
-        let writer = Writer::new(options, clock, ballast.clone(), results, jobs).await?;
-        let news = News { results: results_seen, jobs: jobs_seen };
+        let (behind, behind_seen) = watch::channel(0);
+        let tells = Tells { results, jobs, behind };
+        let writer = Writer::new(options, clock, ballast.clone(), tells).await?;
+        let news = News { results: results_seen, jobs: jobs_seen, behind: behind_seen };
         Ok((Self { changes, readers, news, ballast }, writer.run(waiting)))
     }
 

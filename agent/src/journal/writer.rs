@@ -35,8 +35,14 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     ballast: Arc<Ballast>,
     next_position: i64,
-    results: watch::Sender<u64>,
-    jobs: watch::Sender<u64>,
+    tells: Tells,
+}
+
+/// Where the writer tells what its commits bring.
+pub(super) struct Tells {
+    pub(super) results: watch::Sender<u64>,
+    pub(super) jobs: watch::Sender<u64>,
+    pub(super) behind: watch::Sender<u64>,
 }
 
 impl Writer {
@@ -44,15 +50,14 @@ impl Writer {
         options: SqliteConnectOptions,
         clock: Arc<dyn Clock>,
         ballast: Arc<Ballast>,
-        results: watch::Sender<u64>,
-        jobs: watch::Sender<u64>,
+        tells: Tells,
     ) -> Result<Self, JournalError> {
         const LAST: &str = "-- last_position
 SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(position), 0) FROM result))";
         let mut connection = options.connect().await.map_err(JournalError::write)?;
         let last: i64 = query_scalar(LAST).fetch_one(&mut connection).await.map_err(JournalError::read)?;
         let next_position = last.saturating_add(1);
-        Ok(Self { options, connection: Some(connection), clock, ballast, next_position, results, jobs })
+        Ok(Self { options, connection: Some(connection), clock, ballast, next_position, tells })
     }
 
     /// Writes until all users of the journal are gone.
@@ -61,15 +66,17 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
         while waiting.recv_many(&mut group, GROUP).await > 0 {
             let changes: Vec<&Change> = group.iter().map(|envelope| &envelope.change).collect();
             match self.commit(&changes).await {
-                Ok(()) => group.drain(..).for_each(|envelope| answer(envelope.reply, Ok(()))),
+                Ok(()) => group.drain(..).for_each(|envelope| self.answer(envelope.reply, Ok(()))),
                 // One bad change must not fail those that happen to stand beside it.
                 Err(_) if group.len() > 1 => {
                     for Envelope { change, reply } in group.drain(..) {
                         let outcome = self.commit(&[&change]).await;
-                        answer(reply, outcome);
+                        self.answer(reply, outcome);
                     }
                 }
-                Err(error) => group.drain(..).for_each(|envelope| answer(envelope.reply, Err(error.clone()))),
+                Err(error) => {
+                    group.drain(..).for_each(|envelope| self.answer(envelope.reply, Err(error.clone())));
+                }
             }
         }
         if let Some(connection) = self.connection
@@ -129,10 +136,10 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
         };
         self.connection = Some(connection);
         if brought.results {
-            self.results.send_modify(|count| *count = count.wrapping_add(1));
+            self.tells.results.send_modify(|count| *count = count.wrapping_add(1));
         }
         if brought.jobs {
-            self.jobs.send_modify(|count| *count = count.wrapping_add(1));
+            self.tells.jobs.send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(())
     }
@@ -156,11 +163,12 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
         transaction.commit().await.map_err(JournalError::write)?;
         Ok(brought)
     }
-}
 
-fn answer(reply: oneshot::Sender<Result<(), JournalError>>, outcome: Result<(), JournalError>) {
-    if let Err(Err(error)) = reply.send(outcome) {
-        // Nobody waits for it, so that this is the place where it is handled.
-        tracing::error!(error = %Chain(&error), "change of the journal failed");
+    fn answer(&self, reply: oneshot::Sender<Result<(), JournalError>>, outcome: Result<(), JournalError>) {
+        if let Err(Err(error)) = reply.send(outcome) {
+            // Nobody waits for it, so that this is the place where it is handled.
+            tracing::error!(error = %Chain(&error), "change of the journal failed");
+            self.tells.behind.send_modify(|count| *count = count.wrapping_add(1));
+        }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) enum LinkError {
     /// The controller ended a stream.
     #[error("the controller ended the {0} stream")]
     Ended(&'static str),
+    /// The journal did not take what the controller said.
+    #[error("write down what the controller said")]
+    Behind,
     /// The controller said what it cannot say.
     #[error("understand the controller")]
     Malformed(#[from] Malformed),
@@ -55,6 +58,7 @@ impl LinkError {
             Self::Dial(_)
             | Self::Silent(_)
             | Self::Ended(_)
+            | Self::Behind
             | Self::Store(_)
             | Self::Journal(_)
             | Self::Task(_) => false,

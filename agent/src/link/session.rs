@@ -65,6 +65,7 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
     let every = Duration::from_millis(welcome.heartbeat_interval_ms.into());
     let (ask, asked) = mpsc::channel(verify::QUESTIONS);
     let lost = tokio::select! {
+        lost = falls_behind(link) => lost,
         lost = listen(link, &mut down, &ask) => lost,
         lost = verify::run(link, asked, &up) => lost,
         lost = pulse::beat(link, every, &up) => lost,
@@ -108,6 +109,18 @@ async fn welcome(down: &mut Streaming<pb::FromController>) -> Result<pb::Welcome
     match first.ok_or(LinkError::Ended(SESSION))?.message {
         Some(pb::from_controller::Message::Welcome(welcome)) => Ok(welcome),
         _ => Err(cofi_proto::Malformed::Missing("welcome").into()),
+    }
+}
+
+/// Waits until something that the controller said could not be written down: it
+/// says so again in another session.
+async fn falls_behind(link: &Link) -> Result<Infallible, LinkError> {
+    let mut behind = link.journal.news().behind;
+    behind.mark_unchanged();
+    match behind.changed().await {
+        Ok(()) => Err(LinkError::Behind),
+        // The journal has ended, and with it the agent.
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -106,11 +106,13 @@ impl Room {
 
     /// Writes, flushes and removes a file, as a recording would.
     fn probe(&self) -> io::Result<()> {
-        remove(&self.layout.incoming, PROBE)?;
-        let mut file = self.layout.create_incoming(PROBE)?;
-        file.write_all(&[0x5A; PROBE_BYTES])?;
-        file.sync_data()?;
-        remove(&self.layout.incoming, PROBE)?;
-        sync_folder(&self.layout.incoming)
+        let incoming = &self.layout.incoming;
+        remove(incoming, PROBE)?;
+        let written = self.layout.create_incoming(PROBE).and_then(|mut file| {
+            file.write_all(&[0x5A; PROBE_BYTES])?;
+            file.sync_data()
+        });
+        let removed = remove(incoming, PROBE);
+        written.and(removed).and_then(|()| sync_folder(incoming))
     }
 }

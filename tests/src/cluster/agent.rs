@@ -122,6 +122,12 @@ impl Agent {
         Ok(())
     }
 
+    /// What the kernel calls it, if it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<i32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) -> Result<()> {
         self.process.take().with_context(|| format!("agent {} does not run", self.name))?.kill().await
