@@ -42,14 +42,14 @@ use self::{
 
 /// What a worker may take for one recording: the bombs take all of it, and good
 /// clips a tenth, on a machine that does other things as well.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
+const TIME_LIMIT: Duration = Duration::from_secs(14);
 
 /// How long a slot may be without a result: a recording that takes all its time,
 /// the next worker with its model, and the next recording.
 const LONGEST_GAP: Duration = Duration::from_mins(1);
 
 /// Hostile files in a run that is not full.
-const HOSTILE_FILES: usize = 220;
+const HOSTILE_FILES: usize = 210;
 
 /// After so many hostile files comes a good clip.
 const GOOD_EVERY: usize = 12;

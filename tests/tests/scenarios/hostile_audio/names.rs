@@ -15,7 +15,7 @@ pub(super) fn all() -> Vec<Hostile> {
         "'quoted' \"twice\" \\.wav",
         "concat:a|b.wav",
         "http:__127.0.0.1.wav",
-        "\u{202e}vaw.\u{202c}wav",
+        "\u{202e}llac\u{202c}.wav",
         "a\u{301}\u{302}\u{303}\u{304}.wav",
         "\u{1f4de}\u{200d}\u{1f525}.wav",
         "two..dots...wav",
