@@ -71,6 +71,7 @@ fn client_exit(error: &ClientError) -> Exit {
         ClientError::Unreachable { .. }
         | ClientError::TimedOut { .. }
         | ClientError::WatchEnded { .. }
+        | ClientError::CheckEnded { .. }
         | ClientError::GaveUp { .. } => Exit::Unavailable,
         ClientError::Malformed(_) => Exit::Internal,
         ClientError::Refused { refusal, .. } => match refusal {
@@ -95,6 +96,7 @@ fn client_advice(error: &ClientError) -> Option<&'static str> {
         ClientError::GaveUp { .. } | ClientError::WatchEnded { .. } => {
             Some("the batch goes on when the controller does: watch it again with `cofi batch watch`")
         }
+        ClientError::CheckEnded { .. } => Some("try again in a moment"),
         ClientError::Refused { refusal, .. } => match refusal {
             Refusal::Temporary | Refusal::Unavailable => Some("try again in a moment"),
             Refusal::Request

@@ -8,7 +8,7 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  done; a batch that was waited for has every recording identified
     1  finished, and not everything went well: the batch was rejected, or
-       recordings of it failed or were cancelled
+       recordings of it failed or were cancelled, or a check found something
     2  the command line is wrong
    64  an argument cannot be used, or the state of things forbids the request
    66  there is no such batch, agent, folder or model

@@ -6,8 +6,12 @@
 
 #![allow(clippy::struct_field_names, reason = "the names are the operator API's")]
 
+mod check;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+
+pub(crate) use self::check::{AgentCheck, AgentCheckState, CheckSummary, Checked, Finding};
 
 /// A batch as its rows stand.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -63,6 +63,24 @@ pub(crate) enum Operation {
     /// Look at the machines that recordings are placed on
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Look whether the record is right: every row, and every file on agents
+    ///
+    /// Nothing is changed, and batches may run meanwhile. Exits with 1 if
+    /// something is wrong. With --json: {"finding": {...}} a line, and
+    /// {"summary": {...}} at the end.
+    #[command(after_help = EXIT_CODES)]
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Only these batches, by number [default: all]
+    #[arg(value_name = "BATCH")]
+    pub(crate) batch_ids: Vec<i64>,
+
+    /// Have the agents read their files again and compare the content
+    #[arg(long)]
+    pub(crate) digests: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,8 @@ pub(crate) enum ClientError {
     TimedOut { url: String, after: Duration },
     #[error("the controller at {url} ended the watch before the batch came to rest")]
     WatchEnded { url: String },
+    #[error("the controller at {url} ended the check before its summary")]
+    CheckEnded { url: String },
     #[error("no word from the controller at {url} for {patience:?}")]
     GaveUp { url: String, patience: Duration, source: Box<ClientError> },
     #[error("{message}")]
@@ -75,7 +77,10 @@ impl ClientError {
     /// anything.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::WatchEnded { .. } => true,
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::WatchEnded { .. }
+            | Self::CheckEnded { .. } => true,
             Self::GaveUp { .. } | Self::Malformed(_) => false,
             Self::Refused { refusal, .. } => match refusal {
                 Refusal::Unavailable | Refusal::Temporary | Refusal::Internal => true,

@@ -1,6 +1,7 @@
 //! The operator API as this program speaks it. The generated types stay in
 //! this folder: answers become the types of [`crate::view`] here.
 
+mod check;
 mod convert;
 mod error;
 mod pages;

@@ -3,6 +3,7 @@
 mod agent;
 mod batch;
 mod call;
+mod check;
 mod run;
 mod watch;
 
@@ -23,6 +24,7 @@ pub(crate) async fn run(operation: Operation, global: Global, console: Console) 
         Operation::Run(args) => run::run(*args, target.timeout, console).await,
         Operation::Batch(command) => or_interrupted(batch::run(command, target, console)).await,
         Operation::Call(command) => or_interrupted(call::run(command, target, console)).await,
+        Operation::Check(args) => or_interrupted(check::run(args, target, console)).await,
         Operation::Agent(command) => or_interrupted(agent::run(command, target, console)).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The only place that prints. Results go to stdout, progress and errors to
 //! stderr; text from outside is made harmless on the way.
 
+mod checked;
 mod escape;
 mod progress;
 mod rows;
@@ -23,7 +24,7 @@ use self::{
 };
 use crate::{
     error::Error,
-    view::{Agent, Batch, EarlierBatch, LidApplied, Rejection},
+    view::{Agent, Batch, Checked, EarlierBatch, LidApplied, Rejection},
 };
 
 /// Narrower than this a terminal is not believed: tables would be one letter
@@ -100,6 +101,12 @@ impl Console {
     pub(crate) fn lid_applied(self, applied: &LidApplied) -> io::Result<()> {
         self.document(applied)?;
         self.for_people(|medium| summary::lid_applied(medium, applied))
+    }
+
+    /// What a check says next.
+    pub(crate) fn checked(self, said: &Checked) -> io::Result<()> {
+        self.document(said)?;
+        self.for_people(|medium| checked::checked(medium, said))
     }
 
     /// Everything about one agent.

@@ -6,6 +6,7 @@ use cofi_proto::pb::v1::{
     self as pb,
     batch_service_server::{BatchService, BatchServiceServer},
     call_service_server::{CallService, CallServiceServer},
+    check_service_server::{CheckService, CheckServiceServer},
     fleet_service_server::{FleetService, FleetServiceServer},
 };
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -29,6 +30,8 @@ pub(crate) struct Script {
     pub(crate) calls: Answer<pb::ListCallsRequest, pb::ListCallsResponse>,
     pub(crate) agents: Answer<pb::ListAgentsRequest, pb::ListAgentsResponse>,
     pub(crate) agent: Answer<pb::GetAgentRequest, pb::Agent>,
+    /// The messages of one check, after which its stream ends.
+    pub(crate) check: Answer<pb::CheckRequest, Vec<Result<pb::CheckEvent, Status>>>,
     pub(crate) drain: Answer<pb::DrainAgentRequest, pb::Agent>,
     pub(crate) resume: Answer<pb::ResumeAgentRequest, pb::Agent>,
     pub(crate) remove: Answer<pb::RemoveAgentRequest, pb::Agent>,
@@ -48,6 +51,7 @@ impl Default for Script {
             calls: unscripted(),
             agents: unscripted(),
             agent: unscripted(),
+            check: unscripted(),
             drain: unscripted(),
             resume: unscripted(),
             remove: unscripted(),
@@ -78,6 +82,7 @@ impl Fake {
         let server = Server::builder()
             .add_service(BatchServiceServer::from_arc(Arc::clone(&script)))
             .add_service(CallServiceServer::from_arc(Arc::clone(&script)))
+            .add_service(CheckServiceServer::from_arc(Arc::clone(&script)))
             .add_service(FleetServiceServer::from_arc(script))
             .serve_with_incoming(TcpListenerStream::new(listener));
         runtime.spawn(server);
@@ -166,6 +171,16 @@ impl CallService for Scripted {
         request: Request<pb::ListCallsRequest>,
     ) -> Result<Response<pb::ListCallsResponse>, Status> {
         say(&self.0.calls, request)
+    }
+}
+
+#[tonic::async_trait]
+impl CheckService for Scripted {
+    type CheckStream = Iter<std::vec::IntoIter<Result<pb::CheckEvent, Status>>>;
+
+    async fn check(&self, request: Request<pb::CheckRequest>) -> Result<Response<Self::CheckStream>, Status> {
+        let events = say(&self.0.check, request)?.into_inner();
+        Ok(Response::new(tokio_stream::iter(events)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The built `cofi` against a scripted controller.
 
 mod batches;
+mod checking;
 mod earlier;
 mod failures;
 mod fake;
