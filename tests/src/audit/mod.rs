@@ -3,6 +3,7 @@
 //! are what their sources were, nothing is left on its way, nobody logged an
 //! error.
 
+mod checker;
 mod files;
 mod once;
 mod rows;
@@ -102,6 +103,7 @@ pub async fn audit_allowing(
     stages_are_settled(cluster, corpus, batch).await?;
     let (tally, findings) = findings(cluster, corpus, batch, allowed).await?;
     ensure!(findings.is_empty(), "the audit of batch {batch} has {findings}");
+    checker::finds_nothing(cluster).await?;
     Ok(tally)
 }
 
