@@ -71,8 +71,8 @@ fn choose(instants: Vec<Instant>, count: usize, random: &mut StdRng) -> Result<V
 }
 
 #[rstest]
-#[case(FileSystem::Ext4)]
-#[case(FileSystem::Xfs)]
+#[case::ext4(FileSystem::Ext4)]
+#[case::xfs(FileSystem::Xfs)]
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs root: ./test --root"]
 async fn what_was_acknowledged_is_whole_after_a_power_cut_at_any_instant(
