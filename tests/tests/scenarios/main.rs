@@ -25,3 +25,4 @@ mod normal_flow;
 mod outage;
 mod source_changes;
 mod time_zones;
+mod tortured;
