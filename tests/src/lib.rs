@@ -32,5 +32,6 @@ pub mod proxy;
 pub mod reader;
 pub mod seeds;
 pub mod tables;
+pub mod torture;
 pub mod wait;
 pub mod worker;

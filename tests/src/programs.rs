@@ -8,8 +8,9 @@ use tokio::process::Command;
 /// A program of the workspace, by its name.
 pub fn path(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe().context("find the path of this test")?;
-    // target/PROFILE/deps/TEST
-    let folder = test.parent().and_then(Path::parent).context("this test lies in no target folder")?;
+    // target/PROFILE/deps/TEST, or target/PROFILE/PROGRAM
+    let beside = test.parent().context("this test lies in no folder")?;
+    let folder = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside };
     let program = folder.join(name);
     ensure!(
         program.is_file(),
