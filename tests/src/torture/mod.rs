@@ -135,10 +135,10 @@ impl Scene {
         while report.rounds() < plan.rounds {
             // A moment of the work, not a wait for something.
             tokio::time::sleep(Duration::from_millis(random.random_range(MOMENTS))).await;
-            if self.done().await? == 2 * RECORDINGS {
+            let before = self.done().await?;
+            if before == 2 * RECORDINGS {
                 break;
             }
-            let before = self.done().await?;
             let victim = self.choose(random);
             let back = self.kill(victim, report).await?;
             until("work to go on", GOES_ON_WITHIN, async || {
