@@ -86,6 +86,8 @@ fn parse(status: &str, kind: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::dumpable_behavior;
+
     use super::*;
 
     #[test]
@@ -95,6 +97,14 @@ mod tests {
         assert_eq!(parse(status, "VmData:"), None);
         assert!(memory("VmData:").unwrap().is_some());
         assert!(resident().unwrap() > 0);
+    }
+
+    #[test]
+    fn no_memory_is_shown_to_anybody() {
+        forbid_dumps().unwrap();
+        let core = getrlimit(Resource::Core);
+        assert_eq!((core.current, core.maximum), (Some(0), Some(0)));
+        assert!(matches!(dumpable_behavior(), Ok(DumpableBehavior::NotDumpable)));
     }
 
     #[test]

@@ -58,6 +58,9 @@ const GOOD_EVERY: usize = 12;
 /// among it: no known input does that.
 const REASONS: [&str; 5] = ["empty", "undecodable", "unsupported_format", "too_slow", "too_much_memory"];
 
+/// What an agent logs when a worker dies or hangs, and not when it gives up.
+const LOST: &str = "worker lost";
+
 /// Seconds by which a duration may differ once it has been through decimals.
 const EXACT: f64 = 1e-9;
 
@@ -154,6 +157,11 @@ async fn take_through(files: &[Hostile]) -> Result<()> {
     let watch = Watch::until_at_rest(&mut cluster, batch).await?;
     let snapshot = cluster.tables().await?.snapshot(batch).await?;
     tell(&snapshot, &watch);
+    for agent in &cluster.agents {
+        let lost: Vec<_> =
+            agent.log_text()?.lines().filter(|line| line.contains(LOST)).map(str::to_owned).collect();
+        ensure!(lost.is_empty(), "{} lost workers: {lost:#?}", agent.name);
+    }
     ensure!(watch.longest_gap < LONGEST_GAP, "a slot stood still for {:?}", watch.longest_gap);
     ends_are_as_expected(files, &good, &snapshot)?;
     learn(&mut corpus, &good, &snapshot)?;
