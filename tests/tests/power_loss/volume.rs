@@ -56,14 +56,16 @@ impl Mounted {
     /// Unmounts it, and its loop device with it, once nobody has files open there:
     /// workers outlive an agent that is killed by a moment.
     pub(crate) async fn end(self) -> Result<()> {
-        let path = self.0.clone();
-        std::mem::forget(self);
-        until(format!("nobody to use {}", path.display()), SOON, async || match run(&["umount"], &[&path]) {
+        let path = self.0.as_path();
+        until(format!("nobody to use {}", path.display()), SOON, async || match run(&["umount"], &[path]) {
             Ok(()) => Ok(Some(())),
             Err(error) if error.to_string().contains("busy") => Ok(None),
             Err(error) => Err(error),
         })
-        .await
+        .await?;
+        // What is dropped instead is unmounted lazily.
+        std::mem::forget(self);
+        Ok(())
     }
 }
 
