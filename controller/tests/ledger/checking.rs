@@ -18,14 +18,19 @@ use crate::{
 const PAGE: i64 = 3;
 
 /// Everything that the ledger finds wrong.
-async fn flaws(db: &Fixture) -> Vec<Flaw> {
+pub async fn flaws(db: &Fixture) -> Vec<Flaw> {
+    flaws_in_pages(db, PAGE).await
+}
+
+/// The same, so many rows at a time.
+pub async fn flaws_in_pages(db: &Fixture, size: i64) -> Vec<Flaw> {
     let (ledger, languages) = (db.ledger(), LanguageTable::default());
     let mut flaws = ledger.check_database().await.unwrap();
     for batch in ledger.check_scope(&[]).await.unwrap().batches {
         flaws.extend(ledger.check_batch(batch).await.unwrap());
         let mut after = -1;
         loop {
-            let page = ledger.check_recordings(batch, &languages, after, PAGE).await.unwrap();
+            let page = ledger.check_recordings(batch, &languages, after, size).await.unwrap();
             flaws.extend(page.flaws);
             let Some(last) = page.last else { break };
             after = last;
@@ -34,7 +39,7 @@ async fn flaws(db: &Fixture) -> Vec<Flaw> {
             let mut after = None;
             loop {
                 let (last, found) =
-                    ledger.check_strangers(batch, table, after.as_deref(), PAGE).await.unwrap();
+                    ledger.check_strangers(batch, table, after.as_deref(), size).await.unwrap();
                 flaws.extend(found);
                 if last.is_none() {
                     break;
@@ -227,6 +232,7 @@ async fn nothing_is_found_in_what_cofi_has_written(#[values(Sqlite, MariaDb)] on
     "INSERT INTO lidStatus (batchId, audioName, `language`) VALUES (BATCH, 'call-3.wav', 'hi')",
     "lid_unexpected"
 )]
+#[case::lid_nameless("INSERT INTO lidStatus (batchId) VALUES (BATCH)", "lid_stranger")]
 #[case::lid_stranger("INSERT INTO lidStatus (batchId, audioName) VALUES (BATCH, 'else.wav')", "lid_stranger")]
 #[tokio::test]
 async fn planted_damage_is_found_by_its_name(

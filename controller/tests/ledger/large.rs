@@ -4,7 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use cofi_controller::ledger::Ledger;
+use cofi_controller::ledger::{FlawKind, Ledger, SharedTable};
+use cofi_language::LanguageTable;
 use cofi_proto::BatchId;
 use rstest::rstest;
 
@@ -67,6 +68,36 @@ fn assert_flat(what: &str, times: &[Duration], count: i64) {
     assert!(count < TELLING || late <= early * FLAT, "{what} slows down: {early:?}, then {late:?}");
 }
 
+/// Looks at everything page by page, and finds only that nobody has met the
+/// agent.
+async fn check(db: &Fixture, batch: BatchId, count: i64) {
+    let languages = LanguageTable::default();
+    let begun = Instant::now();
+    assert_eq!(db.ledger().check_batch(batch).await.unwrap(), []);
+    eprintln!("{count} recordings checked as a whole in {:?}", begun.elapsed());
+    let mut after = -1;
+    let pages = in_groups(0..count, async |first| {
+        let page = db.ledger().check_recordings(batch, &languages, after, GROUP).await.unwrap();
+        assert!(page.flaws.iter().all(|flaw| flaw.kind == FlawKind::UnknownAgent), "{:?}", page.flaws);
+        assert_eq!(page.last, Some(count.min(first + GROUP) - 1));
+        after = first + GROUP - 1;
+    })
+    .await;
+    for table in SharedTable::ALL {
+        let mut after = None;
+        let times = in_groups(0..count, async |_| {
+            let place = after.as_deref();
+            let (last, flaws) = db.ledger().check_strangers(batch, table, place, GROUP).await.unwrap();
+            assert!(last.is_some() && flaws.is_empty(), "{flaws:?}");
+            after = last;
+        })
+        .await;
+        assert_flat(&format!("checking {table:?}"), &times, count);
+    }
+    eprintln!("{count} recordings checked in {:?}", begun.elapsed());
+    assert_flat("checking", &pages, count);
+}
+
 #[rstest]
 #[tokio::test]
 async fn large_batch_is_planned_resumed_counted_and_identified(#[values(Sqlite, MariaDb)] on: Engine) {
@@ -109,6 +140,7 @@ async fn large_batch_is_planned_resumed_counted_and_identified(#[values(Sqlite, 
     for table in ["fileDistribution", "`call`", "lidStatus"] {
         assert_eq!(db.value(&format!("SELECT COUNT(*) FROM {table}")).await, count.to_string(), "{table}");
     }
+    check(&db, batch, count).await;
     assert_flat("recording", &recorded, count);
     assert_flat("applying", &applied, count);
 }

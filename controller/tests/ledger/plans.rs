@@ -18,6 +18,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    checking,
     fixture::{Engine::Sqlite, Fixture},
     scene,
 };
@@ -26,9 +27,10 @@ use crate::{
 const LARGE: [&str; 4] = ["cofiRecording", "call", "fileDistribution", "lidStatus"];
 
 /// Statements that are about a whole batch, and run once or for a look at it.
-const WHOLE_BATCH: [&str; 11] = [
+const WHOLE_BATCH: [&str; 12] = [
     "publish_batch",
     "count_recordings",
+    "sum_of_batch",
     "count_calls",
     "count_identified_calls",
     "count_files",
@@ -117,6 +119,9 @@ async fn use_everything(db: &Fixture) {
     }
     scene::apply(ledger, &[scene::undecodable(batch, 1_130, 1)]).await;
     ledger.settle_batch(batch).await.unwrap();
+    checking::flaws_in_pages(db, 1_000).await;
+    let recording = scene::stored(batch, 1, "a").recording();
+    ledger.not_held_by(&"a".parse().unwrap(), &[recording]).await.unwrap();
     ledger.highlights(batch).await.unwrap();
     ledger.batches(i64::MAX, 10).await.unwrap();
     ledger.planned_recordings(batch, -1, 10).await.unwrap();
@@ -235,6 +240,13 @@ async fn groups_find_their_rows_by_key_whatever_the_planner_has_learned() {
 async fn walks_of_groups(db: &Fixture, log: &Log) -> Vec<String> {
     let mut found = Vec::new();
     for name in [
+        "recordings_to_check",
+        "calls_to_check",
+        "files_to_check",
+        "lids_to_check",
+        "calls_of_batch",
+        "names_of_batch",
+        "held_by_agent",
         "recordings_to_store",
         "calls_by_name",
         "file_distribution_rows",

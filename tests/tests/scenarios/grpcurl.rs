@@ -125,9 +125,13 @@ async fn grpcurl_lists_and_describes_every_service_and_asks_for_health() -> Resu
     let grpcurl = Grpcurl::new(&cluster)?;
 
     let services = grpcurl.list().await?;
-    for service in
-        ["cofi.v1.BatchService", "cofi.v1.CallService", "cofi.v1.FleetService", "grpc.health.v1.Health"]
-    {
+    for service in [
+        "cofi.v1.BatchService",
+        "cofi.v1.CallService",
+        "cofi.v1.CheckService",
+        "cofi.v1.FleetService",
+        "grpc.health.v1.Health",
+    ] {
         ensure!(services.iter().any(|listed| listed == service), "{service} is not among {services:?}");
         let described = grpcurl.describe(service).await?;
         ensure!(described.contains("rpc ") && described.contains("is a service"), "{described}");

@@ -8,6 +8,7 @@ use super::{Flaw, FlawKind};
 use crate::{
     ledger::{
         LedgerError,
+        batches::count_rows,
         database::Transaction,
         sql::{Row, Statement, chunks},
     },
@@ -45,37 +46,49 @@ impl SharedTable {
         }
     }
 
-    /// What its pages are in the order of, and the names; `fileDistribution`
-    /// has no key, so that equal names are taken together.
+    /// The column of names.
+    fn column(self) -> &'static str {
+        match self {
+            Self::Files => "file",
+            Self::Calls | Self::Lids => "audioName",
+        }
+    }
+
+    /// Where each row of a page stands, and its name. Calls come in the order of
+    /// their ids; the others in that of their names, equal ones together: their
+    /// only index is by name.
     fn page(self, batch: BatchId, after: Option<&str>, limit: i64) -> Result<Statement, LedgerError> {
-        let (select, order) = match self {
-            Self::Files => {
-                let select = "SELECT MIN(`file`), MIN(`file`) FROM fileDistribution WHERE batchId = ?";
-                let select = Statement::named("files_of_batch", select).bind(batch.0);
-                let select = match after {
-                    Some(after) => select.push(" AND `file` > ?").bind(after),
-                    None => select.push(" AND `file` IS NOT NULL"),
-                };
-                (select, " GROUP BY `file` ORDER BY `file` LIMIT ?")
-            }
-            Self::Calls | Self::Lids => {
-                let select =
-                    format!("SELECT id, audioName FROM `{}` WHERE batchId = ? AND id > ?", self.name());
-                let not_a_number = |_| LedgerError::Corrupt {
-                    column: "id".to_owned(),
-                    value: after.unwrap_or_default().to_owned(),
+        let select = match self {
+            Self::Calls => {
+                let not_a_number = |_| {
+                    let value = after.unwrap_or_default().to_owned();
+                    LedgerError::Corrupt { column: "id".to_owned(), value }
                 };
                 let after: i64 = after.map_or(Ok(0), str::parse).map_err(not_a_number)?;
-                (Statement::named("rows_of_batch", &select).bind(batch.0).bind(after), " ORDER BY id LIMIT ?")
+                let select =
+                    "SELECT id, audioName FROM `call` WHERE batchId = ? AND id > ? ORDER BY id LIMIT ?";
+                Statement::named("calls_of_batch", select).bind(batch.0).bind(after)
+            }
+            Self::Files | Self::Lids => {
+                let (table, column) = (self.name(), self.column());
+                let select =
+                    format!("SELECT MIN(`{column}`), MIN(`{column}`) FROM {table} WHERE batchId = ? AND ");
+                let select =
+                    Statement::named("names_of_batch", &select).bind(batch.0).push(&format!("`{column}`"));
+                let select = match after {
+                    Some(after) => select.push(" > ?").bind(after),
+                    None => select.push(" IS NOT NULL"),
+                };
+                select.push(&format!(" GROUP BY `{column}` ORDER BY `{column}` LIMIT ?"))
             }
         };
-        Ok(select.push(order).bind(limit))
+        Ok(select.bind(limit))
     }
 
     fn place(self, row: &Row) -> Result<String, LedgerError> {
         match self {
-            Self::Files => row.text(0),
-            Self::Calls | Self::Lids => row.int(0).map(|id| id.to_string()),
+            Self::Calls => row.int(0).map(|id| id.to_string()),
+            Self::Files | Self::Lids => row.text(0),
         }
     }
 }
@@ -97,10 +110,13 @@ pub(super) async fn check(
             None => flaws.push(nameless(batch, table, &format!("row {}", table.place(row)?))),
         }
     }
-    if table == SharedTable::Files && after.is_none() {
-        let select = "SELECT COUNT(*) FROM fileDistribution WHERE batchId = ? AND `file` IS NULL";
-        let row = tx.row(Statement::named("nameless_files", select).bind(batch.0)).await?;
-        let count = row.map_or(Ok(0), |row| row.count(0))?;
+    if table != SharedTable::Calls && after.is_none() {
+        let select = format!(
+            "SELECT COUNT(*) FROM {} WHERE batchId = ? AND `{}` IS NULL",
+            table.name(),
+            table.column()
+        );
+        let count = count_rows(tx, Statement::named("nameless_rows", &select).bind(batch.0)).await?;
         if count > 0 {
             flaws.push(nameless(batch, table, &format!("{count} rows")));
         }
