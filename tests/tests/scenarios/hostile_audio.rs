@@ -42,7 +42,7 @@ use self::{
 
 /// What a worker may take for one recording: the bombs take all of it, and good
 /// clips a tenth, on a machine that does other things as well.
-const TIME_LIMIT: Duration = Duration::from_secs(14);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long a slot may be without a result: a recording that takes all its time,
 /// the next worker with its model, and the next recording.

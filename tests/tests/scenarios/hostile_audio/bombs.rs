@@ -19,10 +19,10 @@ pub(super) fn all(full: bool) -> Vec<Hostile> {
         Hostile::ends("30 hours.flac", silent_flac(8_000, 30)),
         Hostile::ends("an hour of 384 kHz.flac", silent_flac(384_000, 1)),
         Hostile::ends("half an hour.opus", silent_opus(30)),
-        zeros("an hour.wav", 57_600_000, Fate::Identified),
+        zeros("an hour.wav", 57_600_000),
     ];
     if full {
-        files.push(zeros("a gigabyte.wav", 1 << 30, Fate::Ends));
+        files.push(zeros("a gigabyte.wav", 1 << 30));
         files.push(Hostile::ends("20 hours of 384 kHz.flac", silent_flac(384_000, 20)));
         files.push(Hostile::ends("23 hours.opus", silent_opus(23 * 60)));
     }
@@ -30,12 +30,12 @@ pub(super) fn all(full: bool) -> Vec<Hostile> {
 }
 
 /// A WAVE file of that size whose header is honest, and which takes no room.
-fn zeros(name: &str, size: u64, fate: Fate) -> Hostile {
+fn zeros(name: &str, size: u64) -> Hostile {
     let mut head = wave_of(Format::CALL, &[]);
     let samples = u32::try_from(size).unwrap_or(u32::MAX).saturating_sub(44);
     head[4..8].copy_from_slice(&(samples + 36).to_le_bytes());
     head[40..44].copy_from_slice(&samples.to_le_bytes());
-    Hostile { name: name.to_owned(), content: Content::Sparse { head, size }, fate }
+    Hostile { name: name.to_owned(), content: Content::Sparse { head, size }, fate: Fate::Ends }
 }
 
 /// A dozen bytes for every 65,535 samples.
