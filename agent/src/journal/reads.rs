@@ -46,6 +46,9 @@ pub(crate) struct Standing {
     pub(crate) digest: Digest,
 }
 
+/// Position, batch, ordinal, round, outcome, and the digest of what is held.
+type ResultRow = (i64, i64, i64, i32, String, Option<Vec<u8>>);
+
 impl Journal {
     /// Recordings after `cursor` that have their place and that the controller
     /// has not said to have rows for, in order of their ids.
@@ -96,7 +99,7 @@ SELECT (SELECT count(*) FROM recording WHERE recorded = 1 AND incoming IS NULL),
 SELECT f.position, f.batch, f.ordinal, f.round, f.outcome, r.digest FROM result f
 LEFT JOIN recording r ON r.batch = f.batch AND r.ordinal = f.ordinal
 WHERE f.receipted_at IS NULL AND f.position > ?1 ORDER BY f.position LIMIT ?2";
-        let rows: Vec<(i64, i64, i64, i32, String, Option<Vec<u8>>)> = query_as(SQL)
+        let rows: Vec<ResultRow> = query_as(SQL)
             .bind(cursor)
             .bind(limit(most))
             .fetch_all(&self.readers)

@@ -50,13 +50,14 @@ async fn a_recording_that_kills_its_worker_is_tried_three_times_and_others_go_on
 
 #[tokio::test]
 async fn an_agent_that_starts_again_goes_on_counting_attempts() {
-    let (mut controller, mut agent, mut session, mut receiving) = connected(|agent| agent).await;
+    let (mut controller, mut agent, session, mut receiving) = connected(|agent| agent).await;
     let killer = recording(0, "crash:9");
     receiving.store(&killer).await;
     until("two attempts to be written down", async || attempts(agent.data()).await == [2]).await;
     agent.stop().await;
+    drop(session);
     agent.start();
-    session = controller.session().await;
+    let mut session = controller.session().await;
     let result = session.result().await;
     let LidOutcome::Failed(failure) = result.outcome else { panic!("{result:?}") };
     assert_eq!((failure.code.as_str(), failure.attempts), ("worker_crashed", 3));

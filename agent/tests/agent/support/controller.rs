@@ -155,6 +155,7 @@ impl Session {
             Up::Hello(_) => panic!("a second hello"),
             Up::Held(page) => self.held.push_back(page),
             Up::Heartbeat(heartbeat) => self.heartbeats.push_back(heartbeat),
+            Up::Verified(_) | Up::HeldList(_) => panic!("an answer to no question"),
             Up::Results(group) => {
                 assert!(group.results.len() <= 500);
                 assert!(self.held.back().is_some_and(|page| page.last), "results before the last held page");
