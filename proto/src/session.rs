@@ -292,7 +292,8 @@ impl TryFrom<pb::LidResult> for LidResult {
             }),
         };
         let said = (!result.digest.is_empty()).then(|| Digest::try_from(&result.digest[..])).transpose();
-        let digest = said.map_err(|_| Malformed::invalid("result.digest", result.digest.len(), "16 bytes"))?;
+        let digest =
+            said.map_err(|_| Malformed::invalid("result.digest", result.digest.len(), "16 bytes"))?;
         Ok(Self { recording: result.recording.try_into()?, round: result.round, outcome, digest })
     }
 }

@@ -9,7 +9,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use cofi_proto::pb::v1 as pb;
+use cofi_proto::{
+    limits::PROTOCOL,
+    pb::{agent as wire, agent::agent_service_client::AgentServiceClient, v1 as pb},
+};
 use cofi_tests::{
     audit::audit,
     cluster::Cluster,
@@ -19,6 +22,9 @@ use cofi_tests::{
 };
 use rstest::rstest;
 use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
 
 const RECORDINGS: usize = 40;
 
@@ -141,6 +147,62 @@ async fn agents_that_are_away_are_said_to_be_not_looked_at() -> Result<()> {
     ensure!(said.is_err(), "batch 999 was checked: {said:?}");
     let ran = cluster.cofi(&["check", "999"]).await?;
     ensure!(ran.code == Some(66), "{ran:?}");
+    cluster.stop().await
+}
+
+/// The session of an agent that only says hello.
+struct Stub {
+    up: mpsc::Sender<wire::FromAgent>,
+    down: Streaming<wire::FromController>,
+}
+
+impl Stub {
+    async fn join(cluster: &Cluster, name: &str, verifies: bool) -> Result<Self> {
+        let mut client = AgentServiceClient::connect(cluster.controller.agent_url()).await?;
+        let (up, messages) = mpsc::channel(4);
+        let engine = wire::Engine { state: wire::EngineState::Starting.into(), ..wire::Engine::default() };
+        let hello = wire::Hello {
+            protocol: PROTOCOL,
+            version: "0".to_owned(),
+            name: name.to_owned(),
+            storage_id: format!("storage of {name}"),
+            advertise_address: "10.0.0.9".to_owned(),
+            weight: 100,
+            receive_connections: 1,
+            heartbeat: Some(wire::Heartbeat { engine: Some(engine), ..wire::Heartbeat::default() }),
+            verifies,
+            ..wire::Hello::default()
+        };
+        up.send(wire::FromAgent { message: Some(wire::from_agent::Message::Hello(hello)) }).await?;
+        let mut down = client.session(ReceiverStream::new(messages)).await?.into_inner();
+        down.message().await?.context("no welcome")?;
+        Ok(Self { up, down })
+    }
+
+    /// Waits for a question, and ends the session instead of answering.
+    async fn hang_up(mut self) -> Result<()> {
+        while let Some(message) = self.down.message().await? {
+            if let Some(wire::from_controller::Message::ListHeld(_)) = message.message {
+                drop(self.up);
+                return Ok(());
+            }
+        }
+        anyhow::bail!("nobody asked")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_that_cannot_be_asked_or_do_not_answer_are_no_fault() -> Result<()> {
+    let mut cluster = Cluster::new()?;
+    cluster.controller.start().await?;
+    let older = Stub::join(&cluster, "older", false).await?;
+    let newer = Stub::join(&cluster, "newer", true).await?;
+    let (said, hung_up) = tokio::join!(tells(&cluster, &[], &[]), newer.hang_up());
+    hung_up?;
+    let said = said?;
+    ensure!(said.agent("older")?["state"] == "cannot_be_asked", "{said:?}");
+    ensure!(said.agent("newer")?["state"] == "silent", "{said:?}");
+    drop(older);
     cluster.stop().await
 }
 
