@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     CheckError,
     answers::{Answer, Answers},
+    looks::patiently,
     report::{AgentLook, AgentState},
 };
 use crate::{
@@ -164,7 +165,7 @@ impl<'a> Files<'a> {
         }
         sleep(PAUSE).await;
         let ids: Vec<RecordingId> = wrong.iter().map(|held| held.recording).collect();
-        let gone = LedgerError::or_silence(self.ledger.not_held_by(agent, &ids)).await?;
+        let gone = patiently(|| self.ledger.not_held_by(agent, &ids)).await?;
         let wrong = wrong.into_iter().filter(|held| !gone.contains(&held.recording)).collect();
         Ok(self.look(agent, wrong).await)
     }
@@ -210,12 +211,11 @@ impl<'a> Files<'a> {
             let Ok(Some(Answer::Held(page))) = timeout(SILENCE, question.next()).await else {
                 return Ok(None);
             };
-            let mut strange =
-                LedgerError::or_silence(self.ledger.not_held_by(agent, &page.recordings)).await?;
+            let mut strange = patiently(|| self.ledger.not_held_by(agent, &page.recordings)).await?;
             if !strange.is_empty() {
                 // What was stored just now has its row in a moment.
                 sleep(PAUSE).await;
-                strange = LedgerError::or_silence(self.ledger.not_held_by(agent, &strange)).await?;
+                strange = patiently(|| self.ledger.not_held_by(agent, &strange)).await?;
             }
             not_its_own += u64::try_from(strange.len()).unwrap_or(u64::MAX);
             after = page.recordings.last().copied();

@@ -19,6 +19,25 @@ pub(super) const BATCH: &[Duration] = &[
     Duration::from_secs(20),
 ];
 
+/// Looks at the database that are worth it while it is away.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+
+/// Looks, and again in a moment if the database has one: a connection may be
+/// lost that nobody used for long.
+pub(super) async fn patiently<T, F>(mut look: impl FnMut() -> F) -> Result<T, LedgerError>
+where
+    F: Future<Output = Result<T, LedgerError>>,
+{
+    for _ in 1..TRIES {
+        match Box::pin(look()).await {
+            Err(error) if error.is_transient() => tokio::time::sleep(BETWEEN_TRIES).await,
+            seen => return seen,
+        }
+    }
+    Box::pin(look()).await
+}
+
 /// Those of `found` that are still there after each pause, as they were seen
 /// last.
 pub(super) async fn that_stay<F>(

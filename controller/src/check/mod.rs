@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, mpsc};
 
 pub(crate) use self::answers::{Answer, Answers};
 pub(crate) use self::report::{AgentLook, AgentState, Report};
-use self::{files::Files, report::Telling, tables::Tables};
+use self::{files::Files, looks::patiently, report::Telling, tables::Tables};
 use crate::{
     dispatch::Dispatch,
     ledger::{CheckScope, Flaw, Ledger, LedgerError},
@@ -68,7 +68,7 @@ impl Checker {
 
     /// What there is to look at: these batches, or all.
     pub(crate) async fn scope(&self, batches: &[BatchId]) -> Result<CheckScope, LedgerError> {
-        self.ledger.check_scope(batches).await
+        patiently(|| self.ledger.check_scope(batches)).await
     }
 
     /// Looks, and tells what is wrong as it is found. `digests` has files read

@@ -7,7 +7,7 @@ use cofi_proto::BatchId;
 
 use super::{
     CheckError, PAGE,
-    looks::{BATCH, ROWS, both, that_stay},
+    looks::{BATCH, ROWS, both, patiently, that_stay},
     report::Telling,
 };
 use crate::ledger::{CheckedPage, Flaw, Ledger, LedgerError, SharedTable};
@@ -23,13 +23,13 @@ pub(super) struct Tables<'a> {
 impl Tables<'_> {
     /// What belongs to no single batch.
     pub(super) async fn database(&self) -> Result<Vec<Flaw>, LedgerError> {
-        let look = || Box::pin(LedgerError::or_silence(self.ledger.check_database()));
+        let look = || patiently(|| self.ledger.check_database());
         that_stay(look().await?, ROWS, look).await
     }
 
     /// A batch as a whole.
     pub(super) async fn batch(&self, batch: BatchId) -> Result<Vec<Flaw>, LedgerError> {
-        let look = || self.ledger.check_batch(batch);
+        let look = || patiently(|| self.ledger.check_batch(batch));
         that_stay(look().await?, BATCH, look).await
     }
 
@@ -41,14 +41,7 @@ impl Tables<'_> {
         after: i64,
         patient: bool,
     ) -> Result<CheckedPage, LedgerError> {
-        let look = || {
-            Box::pin(LedgerError::or_silence(self.ledger.check_recordings(
-                batch,
-                self.languages,
-                after,
-                PAGE,
-            )))
-        };
+        let look = || patiently(|| self.ledger.check_recordings(batch, self.languages, after, PAGE));
         let page = rested(look()).await?;
         if page.flaws.is_empty() {
             return Ok(page);
@@ -65,14 +58,7 @@ impl Tables<'_> {
         for table in SharedTable::ALL {
             let mut after: Option<String> = None;
             loop {
-                let look = || {
-                    Box::pin(LedgerError::or_silence(self.ledger.check_strangers(
-                        batch,
-                        table,
-                        after.as_deref(),
-                        PAGE,
-                    )))
-                };
+                let look = || patiently(|| self.ledger.check_strangers(batch, table, after.as_deref(), PAGE));
                 let (last, found) = rested(look()).await?;
                 let pauses = if telling.is_patient() { ROWS } else { &[Duration::ZERO] };
                 let again = || async { look().await.map(|(_, found)| found) };
