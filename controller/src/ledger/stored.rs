@@ -212,7 +212,11 @@ async fn mark_stored(
         .case("ordinal", digests)
         .push(", callId = ")
         .case("ordinal", chunk.iter().map(|it| (ordinal(it), it.1)))
-        .push(", attempts = 0, code = NULL, reason = NULL, storedAt = ?")
+        // A recording that could not be identified on another host rests with
+        // its reason.
+        .push(", attempts = CASE lid WHEN 'failed' THEN attempts ELSE 0 END")
+        .push(", code = CASE lid WHEN 'failed' THEN code ELSE NULL END")
+        .push(", reason = CASE lid WHEN 'failed' THEN reason ELSE NULL END, storedAt = ?")
         .bind(now)
         .push(" WHERE batchId = ? AND ")
         .push(&state_is("placement", &["planned", "failed"]))

@@ -140,6 +140,8 @@ async fn recording_that_is_placed_again_moves_and_is_not_identified_twice(
     assert!(open.iter().all(|(_, round)| *round == 1), "{open:?}");
 
     scene::record(db.ledger(), batch, [0, 1, 2, 4, 5, 6, 7, 8, 9], "c").await;
+    let failed = db.record("SELECT * FROM cofiRecording WHERE ordinal = 4").await;
+    assert_eq!([&failed["lid"], &failed["code"], &failed["attempts"]], ["failed", "undecodable", "2"]);
     assert_eq!(db.column("SELECT id FROM `call` ORDER BY id").await, ids);
     let moved = "SELECT COUNT(*) FROM `call` c JOIN fileDistribution f ON f.`file` = c.audioName \
                  WHERE c.ip = 'c.example' AND f.ip = c.ip";
