@@ -30,7 +30,7 @@ const PLANNED: usize = 600;
 const RECORDINGS: usize = 200;
 
 /// Bytes of replies: from the middle of a login to several whole groups.
-const CUT_AFTER: std::ops::Range<usize> = 10..500_000;
+const CUT_AFTER: std::ops::Range<usize> = 10..200_000;
 
 const BOTH: [When; 2] = [When::BeforeCommit, When::AfterCommit];
 
