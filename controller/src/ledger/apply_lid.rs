@@ -10,7 +10,12 @@ use cofi_proto::BatchId;
 
 use self::page::{Page, Scope};
 pub(super) use self::rows::is_same_duration;
-use super::{Ledger, LedgerError, LidReport, batches, database::Transaction, lid_status, write_transaction};
+use super::{
+    Ledger, LedgerError, LidReport, batches,
+    database::Transaction,
+    history::{self, Event},
+    lid_status, write_transaction,
+};
 
 impl Ledger {
     /// Brings the calls of a batch in line with the newest row of `lidStatus`
@@ -83,8 +88,8 @@ async fn note_once(
     now: i64,
     words: &str,
 ) -> Result<(), LedgerError> {
-    if batches::was_done(tx, kind, batch, now).await? {
+    if history::was_done(tx, kind, batch, now).await? {
         return Ok(());
     }
-    batches::note_done(tx, kind, batch, now, words).await
+    history::note(tx, &[Event::of_batch(now, kind, batch, words)]).await
 }

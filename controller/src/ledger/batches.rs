@@ -5,7 +5,9 @@ use cofi_proto::BatchId;
 use super::{
     AnyBatch, BatchRecord, Counts, FailedRecording, Highlights, Ledger, LedgerError, Lid, Placement,
     database::Transaction,
-    earlier, read_transaction,
+    earlier,
+    history::{self, Event},
+    read_transaction,
     sql::{Row, Statement},
     write_transaction,
 };
@@ -78,7 +80,7 @@ impl Ledger {
     pub async fn cancel_batch(&self, batch: BatchId, now: i64) -> Result<u64, LedgerError> {
         write_transaction!(self, |tx| {
             lock_batch(tx, batch).await?;
-            if was_done(tx, "cancelled", batch, now).await? {
+            if history::was_done(tx, "cancelled", batch, now).await? {
                 let cancelled = "SELECT COUNT(*) FROM cofiRecording \
                                  WHERE batchId = ? AND placement = 'cancelled' AND settledAt = ?";
                 return count_rows(
@@ -97,7 +99,8 @@ impl Ledger {
                           WHERE batchId = ? AND placement IN ('planned', 'failed')";
             let cancelled =
                 tx.execute(Statement::named("cancel_planned", cancel).long().bind(now).bind(batch.0)).await?;
-            note_done(tx, "cancelled", batch, now, &format!("{cancelled} recordings")).await?;
+            let words = format!("{cancelled} recordings");
+            history::note(tx, &[Event::of_batch(now, "cancelled", batch, words)]).await?;
             Ok(cancelled)
         })
     }
@@ -111,30 +114,10 @@ pub(super) async fn lock_batch(tx: &mut Transaction, batch: BatchId) -> Result<(
     tx.row(select).await.map(|_| ())
 }
 
-/// Whether something was done to a batch at this time: by the same call, whose
-/// COMMIT was not answered.
-pub(super) async fn was_done(
-    tx: &mut Transaction,
-    kind: &'static str,
-    batch: BatchId,
-    now: i64,
-) -> Result<bool, LedgerError> {
-    let select = "SELECT id FROM cofiEvent WHERE batchId = ? AND ordinal IS NULL AND kind = ? AND at = ?";
-    let select = Statement::named("was_done", select).bind(batch.0).bind(kind).bind(now);
-    Ok(tx.row(select).await?.is_some())
-}
-
-/// Notes what was done to a batch.
-pub(super) async fn note_done(
-    tx: &mut Transaction,
-    kind: &'static str,
-    batch: BatchId,
-    now: i64,
-    words: &str,
-) -> Result<(), LedgerError> {
-    let note = "INSERT INTO cofiEvent (at, kind, batchId, reason) VALUES (?, ?, ?, ?)";
-    let note = Statement::named("note_done", note).bind(now).bind(kind).bind(batch.0).bind(words);
-    tx.execute(note).await.map(|_| ())
+/// Notes that a batch has work left to do.
+pub(super) async fn wake(tx: &mut Transaction, batch: BatchId) -> Result<(), LedgerError> {
+    let wake = "UPDATE cofiBatch SET resting = 0 WHERE batchId = ?";
+    tx.execute(Statement::named("wake_batch", wake).bind(batch.0)).await.map(|_| ())
 }
 
 /// The answer to a `SELECT COUNT(*)`.

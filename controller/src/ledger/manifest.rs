@@ -210,20 +210,16 @@ async fn must_exist(tx: &mut Transaction, table: &'static str, id: i64) -> Resul
 fn insert_entries(batch: BatchId, entries: &[&ManifestEntry]) -> Statement {
     let columns =
         "INSERT INTO cofiRecording (batchId, ordinal, nameKey, audioName, sourcePath, size, mtime) VALUES ";
-    let mut insert = Statement::named("add_to_manifest", columns);
-    for (index, entry) in entries.iter().enumerate() {
-        let size = i64::try_from(entry.size).unwrap_or(i64::MAX);
-        insert = insert
-            .push(if index == 0 { "(?, ?, ?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?, ?, ?)" })
+    Statement::named("add_to_manifest", columns).tuples("(?, ?, ?, ?, ?, ?, ?)", entries, |insert, entry| {
+        insert
             .bind(batch.0)
             .bind(entry.ordinal)
             .bind(entry.name_key.as_str())
             .bind(entry.audio_name.as_str())
             .bind(entry.source_path.as_str())
-            .bind(size)
-            .bind(entry.mtime);
-    }
-    insert
+            .bind(i64::try_from(entry.size).unwrap_or(i64::MAX))
+            .bind(entry.mtime)
+    })
 }
 
 async fn discard(tx: &mut Transaction, batch: i64) -> Result<(), LedgerError> {

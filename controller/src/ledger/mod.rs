@@ -16,6 +16,7 @@ mod check;
 mod database;
 mod earlier;
 mod error;
+mod history;
 mod lid_status;
 mod manifest;
 mod meta;

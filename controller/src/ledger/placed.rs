@@ -177,20 +177,17 @@ async fn calls_by_key(
 fn insert_calls(batch: BatchId, common: &Common, missing: &[&SharedRow<'_>]) -> Statement {
     let columns = "INSERT INTO `call` (processId, auditFormId, categoryMappingId, userId, audioUrl, audioName, \
                    audioDuration, lang, `type`, status, batchId, ip) VALUES ";
-    let mut insert = Statement::named("insert_calls", columns);
-    for (index, placed) in missing.iter().enumerate() {
-        insert = insert
-            .push(if index == 0 { "" } else { ", " })
-            .push("(?, ?, ?, 1, ?, ?, 0, 'unknown', 'Call', 'Pending', ?, ?)")
+    let marks = "(?, ?, ?, 1, ?, ?, 0, 'unknown', 'Call', 'Pending', ?, ?)";
+    Statement::named("insert_calls", columns).tuples(marks, missing, |insert, placed| {
+        insert
             .bind(common.process)
             .bind(common.audit_form)
             .bind(common.category_mapping)
             .bind(common.audio_url(placed.audio_name))
             .bind(placed.audio_name)
             .bind(batch.0)
-            .bind(placed.address);
-    }
-    insert
+            .bind(placed.address)
+    })
 }
 
 /// Calls of an earlier service say where the file is now; what they know of
@@ -246,13 +243,7 @@ pub(super) async fn distribute(
 
 fn insert_distribution(batch: BatchId, missing: &[&SharedRow<'_>]) -> Statement {
     let columns = "INSERT INTO fileDistribution (`file`, ip, batchId) VALUES ";
-    let mut insert = Statement::named("insert_file_distribution", columns);
-    for (index, placed) in missing.iter().enumerate() {
-        insert = insert
-            .push(if index == 0 { "(?, ?, ?)" } else { ", (?, ?, ?)" })
-            .bind(placed.audio_name)
-            .bind(placed.address)
-            .bind(batch.0);
-    }
-    insert
+    Statement::named("insert_file_distribution", columns).tuples("(?, ?, ?)", missing, |insert, placed| {
+        insert.bind(placed.audio_name).bind(placed.address).bind(batch.0)
+    })
 }

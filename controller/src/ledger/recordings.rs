@@ -8,6 +8,7 @@ use super::{
     Ledger, LedgerError, ManifestRecord, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord,
     Retried, SourceStamp, batches,
     database::Transaction,
+    history::{self, Event},
     read_transaction,
     sql::{Row, Statement, chunks},
     write_transaction,
@@ -173,7 +174,7 @@ impl Ledger {
     pub async fn retry(&self, batch: BatchId, ordinals: &[i64], now: i64) -> Result<Retried, LedgerError> {
         write_transaction!(self, |tx| {
             batches::lock_batch(tx, batch).await?;
-            if batches::was_done(tx, "retried", batch, now).await? {
+            if history::was_done(tx, "retried", batch, now).await? {
                 return retried_at(tx, batch, now).await;
             }
             let record = batches::read_batch(tx, batch).await?;
@@ -188,11 +189,10 @@ impl Ledger {
                 retry_some(tx, batch, Some(chunk), now, &mut retried).await?;
             }
             if retried != Retried::default() {
-                let wake = "UPDATE cofiBatch SET resting = 0 WHERE batchId = ?";
-                tx.execute(Statement::named("wake_batch", wake).bind(batch.0)).await?;
+                batches::wake(tx, batch).await?;
                 let Retried { placements, identifications } = retried;
                 let words = format!("{placements} placements, {identifications} identifications");
-                batches::note_done(tx, "retried", batch, now, &words).await?;
+                history::note(tx, &[Event::of_batch(now, "retried", batch, words)]).await?;
             }
             Ok(retried)
         })

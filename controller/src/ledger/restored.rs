@@ -6,12 +6,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use cofi_proto::BatchId;
+use cofi_proto::{BatchId, RecordingId};
 
 use super::{
     LedgerError, Lid,
     call_languages::{CallLanguage, LanguageIds, write_languages},
     database::Transaction,
+    history::{self, Event},
     lid_status,
     placed::{Common, SharedRow, distribute, write_calls},
     sql::{Statement, case_chunks, chunks},
@@ -54,7 +55,13 @@ pub(super) async fn restore_calls(
         let calls = write_calls(tx, batch, &common, &rows).await?;
         distribute(tx, batch, &rows).await?;
         point_to(tx, batch, &bereft, &calls).await?;
-        note(tx, batch, &bereft, &calls, now).await?;
+        let restored_as = |(it, call): (&Bereft<'_>, &i64)| {
+            let recording = RecordingId { batch, ordinal: it.needed.ordinal };
+            let words = format!("call {} was deleted, call {call} stands for it", it.needed.call);
+            Event::of_recording(now, "call_restored", recording, words)
+        };
+        let events: Vec<Event<'_>> = bereft.iter().zip(&calls).map(restored_as).collect();
+        history::note(tx, &events).await?;
         bring_languages_back(tx, batch, &bereft, &calls).await?;
         restored.extend(bereft.iter().map(|it| it.needed.ordinal).zip(calls));
     }
@@ -127,32 +134,6 @@ async fn point_to(
         .bind(batch.0)
         .list(bereft.iter().map(|it| it.needed.ordinal));
     tx.guarded("point_to_call", update, bereft.len()).await
-}
-
-async fn note(
-    tx: &mut Transaction,
-    batch: BatchId,
-    bereft: &[Bereft<'_>],
-    calls: &[i64],
-    now: i64,
-) -> Result<(), LedgerError> {
-    let mut insert = Statement::named(
-        "note_restored",
-        "INSERT INTO cofiEvent (at, kind, batchId, ordinal, reason) VALUES ",
-    );
-    for (index, (it, call)) in bereft.iter().zip(calls).enumerate() {
-        insert = insert
-            .push(if index == 0 {
-                "(?, 'call_restored', ?, ?, ?)"
-            } else {
-                ", (?, 'call_restored', ?, ?, ?)"
-            })
-            .bind(now)
-            .bind(batch.0)
-            .bind(it.needed.ordinal)
-            .bind(format!("call {} was deleted, call {call} stands for it", it.needed.call));
-    }
-    tx.execute(insert).await.map(|_| ())
 }
 
 /// A recording that was identified before has its language in `lidStatus`.

@@ -15,10 +15,10 @@ use super::{
     Applied, Ledger, LedgerError, Lid, Placement, ReportedResult,
     call_languages::{CallLanguage, LanguageIds, write_languages},
     database::Transaction,
+    history::{self, Event},
     repertoire::with_languages_that_fit,
     restored::{NeededCall, restore_calls},
     sql::{Statement, case_chunks, chunks, state_is},
-    stored::Event,
     write_transaction,
 };
 use crate::name::name_key;
@@ -185,9 +185,9 @@ async fn current_rows(
 /// A result of a file that once had this recording's number: the database was
 /// restored from a backup since.
 async fn ignore(tx: &mut Transaction, result: &ReportedResult, now: i64) -> Result<(), LedgerError> {
-    let agent = Some(result.agent.as_str());
-    let event = Event { at: now, kind: "lid_ignored", recording: result.recording, agent };
-    event.insert(tx, "other_content", "the result is of other content than the rows are about").await
+    let words = "the result is of other content than the rows are about";
+    let ignored = Event::of_recording(now, "lid_ignored", result.recording, words);
+    history::note(tx, &[ignored.on(&result.agent).coded("other_content")]).await
 }
 
 async fn fail(
@@ -208,9 +208,8 @@ async fn fail(
         .bind(result.recording.ordinal)
         .bind(i64::from(result.round));
     tx.guarded("fail_lid", update, 1).await?;
-    let agent = Some(result.agent.as_str());
-    let event = Event { at: now, kind: "lid_failed", recording: result.recording, agent };
-    event.insert(tx, &failure.code, &failure.reason).await
+    let failed = Event::of_recording(now, "lid_failed", result.recording, failure.reason.as_str());
+    history::note(tx, &[failed.on(&result.agent).coded(&failure.code)]).await
 }
 
 async fn mark_identified(
@@ -289,18 +288,15 @@ async fn write_lid_status(
 
 fn insert_lid_status(batch: BatchId, missing: &[&Fresh<'_>]) -> Statement {
     let columns = "INSERT INTO lidStatus (audioName, `language`, audioDuration, lidProcessingTime, batchId, ip) VALUES ";
-    let mut insert = Statement::named("insert_lid_status", columns);
-    for (index, fresh) in missing.iter().enumerate() {
-        insert = insert
-            .push(if index == 0 { "(?, ?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?, ?)" })
+    Statement::named("insert_lid_status", columns).tuples("(?, ?, ?, ?, ?, ?)", missing, |insert, fresh| {
+        insert
             .bind(fresh.audio_name.as_str())
             .bind(fresh.identified.language.as_str())
             .bind(fresh.identified.duration_seconds)
             .bind(processing_time(fresh.identified))
             .bind(batch.0)
-            .bind(fresh.address);
-    }
-    insert
+            .bind(fresh.address)
+    })
 }
 
 /// Seconds with milliseconds: the column is text.

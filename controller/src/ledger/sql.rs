@@ -170,6 +170,20 @@ impl Statement {
         self
     }
 
+    /// The rows of an INSERT: `marks`, for example `(?, ?, 1)`, once for each
+    /// item, whose values `bind` adds.
+    pub(super) fn tuples<T>(
+        mut self,
+        marks: &str,
+        items: impl IntoIterator<Item = T>,
+        bind: impl Fn(Self, T) -> Self,
+    ) -> Self {
+        for (index, item) in items.into_iter().enumerate() {
+            self = bind(self.push(if index == 0 { "" } else { ", " }).push(marks), item);
+        }
+        self
+    }
+
     /// `(?, ?, ...)` with these values.
     pub(super) fn list<T: Into<Value>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
         let before = self.values.len();

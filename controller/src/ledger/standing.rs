@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
-    GiveUp, GivenUp, Ledger, LedgerError, Lid, StandingRecord,
+    GiveUp, GivenUp, Ledger, LedgerError, Lid, Standing, StandingRecord, batches,
     database::Transaction,
+    history::{self, Event},
     read_transaction,
     sql::{Row, Statement, chunks},
     write_transaction,
@@ -57,7 +58,13 @@ impl Ledger {
                 let insert = bind(Statement::named("insert_standing", insert), record);
                 tx.execute(insert).await.map_err(LedgerError::contended_key)?;
             }
-            note(tx, &record.agent, record.standing.as_str(), &record.reason, record.since).await
+            let kind = match record.standing {
+                Standing::Draining => "agent_draining",
+                Standing::Removed => "agent_removed",
+                Standing::Lost => "agent_lost",
+            };
+            let decided = Event::of_agent(record.since, kind, &record.agent, record.reason.as_str());
+            history::note(tx, &[decided]).await
         })
     }
 
@@ -68,7 +75,7 @@ impl Ledger {
             let delete = Statement::named("clear_standing", delete).bind(agent.as_str());
             let had_one = tx.execute(delete).await? > 0;
             if had_one {
-                note(tx, agent, "resumed", "", now).await?;
+                history::note(tx, &[Event::of_agent(now, "agent_resumed", agent, "")]).await?;
             }
             Ok(had_one)
         })
@@ -86,29 +93,18 @@ impl Ledger {
         write_transaction!(self, |tx| {
             let held = held(tx, what, after, limit).await?;
             let last = held.last().map(|held| held.recording);
+            let needed = needed(tx, held).await?;
+            let recordings = u64::try_from(needed.len()).unwrap_or(u64::MAX);
             let mut by_batch: BTreeMap<BatchId, Vec<i64>> = BTreeMap::new();
-            for recording in needed(tx, held).await? {
+            for recording in needed {
                 by_batch.entry(recording.batch).or_default().push(recording.ordinal);
             }
-            let mut recordings = 0;
             for (batch, ordinals) in &by_batch {
-                recordings += plan_again(tx, *batch, ordinals, what, now).await?;
+                plan_again(tx, *batch, ordinals, what, now).await?;
             }
             Ok(GivenUp { recordings, last })
         })
     }
-}
-
-async fn note(
-    tx: &mut Transaction,
-    agent: &AgentName,
-    kind: &str,
-    reason: &str,
-    now: i64,
-) -> Result<(), LedgerError> {
-    let insert = "INSERT INTO cofiEvent (at, kind, agent, reason) VALUES (?, ?, ?, ?)";
-    let insert = Statement::named("note_standing", insert).bind(now).bind(format!("agent_{kind}"));
-    tx.execute(insert.bind(agent.as_str()).bind(reason)).await.map(|_| ())
 }
 
 fn bind(statement: Statement, record: &StandingRecord) -> Statement {
@@ -199,33 +195,17 @@ async fn plan_again(
     ordinals: &[i64],
     what: &GiveUp,
     now: i64,
-) -> Result<u64, LedgerError> {
-    let mut planned = 0;
+) -> Result<(), LedgerError> {
     for chunk in chunks(ordinals) {
         let update = "UPDATE cofiRecording SET placement = 'planned', agent = NULL, settledAt = ? \
                       WHERE batchId = ? AND placement = 'stored' AND ordinal IN ";
         let update = Statement::named("plan_again", update).bind(now).bind(batch.0);
         tx.guarded("plan_again", update.list(chunk.iter().copied()), chunk.len()).await?;
-        let mut events = Statement::named(
-            "note_given_up",
-            "INSERT INTO cofiEvent (at, kind, batchId, ordinal, agent, reason) VALUES ",
-        );
-        for (index, ordinal) in chunk.iter().enumerate() {
-            events = events
-                .push(if index == 0 {
-                    "(?, 'given_up', ?, ?, ?, ?)"
-                } else {
-                    ", (?, 'given_up', ?, ?, ?, ?)"
-                })
-                .bind(now)
-                .bind(batch.0)
-                .bind(*ordinal)
-                .bind(what.agent.as_str())
-                .bind(what.reason.as_str());
-        }
-        planned += tx.execute(events).await?;
+        let given_up = |ordinal: &i64| {
+            let recording = RecordingId { batch, ordinal: *ordinal };
+            Event::of_recording(now, "given_up", recording, what.reason.as_str()).on(&what.agent)
+        };
+        history::note(tx, &chunk.iter().map(given_up).collect::<Vec<_>>()).await?;
     }
-    let wake = "UPDATE cofiBatch SET resting = 0 WHERE batchId = ?";
-    tx.execute(Statement::named("wake_batch", wake).bind(batch.0)).await?;
-    Ok(planned)
+    batches::wake(tx, batch).await
 }

@@ -11,6 +11,7 @@ use cofi_proto::{BatchId, RecordingId};
 use super::{
     Ledger, LedgerError, Placement, PlacementFailure, Recorded,
     database::Transaction,
+    history::{self, Event},
     placed::{self, Common, Placed},
     sql::{Statement, Value, case_chunks, chunks, state_is},
     write_transaction,
@@ -70,41 +71,12 @@ impl Ledger {
                 if tx.execute(update).await? == 0 {
                     continue;
                 }
-                let event =
-                    Event { at: now, kind: "placement_failed", recording: failure.recording, agent: None };
-                event.insert(tx, &failure.code, &failure.reason).await?;
+                let failed =
+                    Event::of_recording(now, "placement_failed", failure.recording, failure.reason.as_str());
+                history::note(tx, &[failed.coded(&failure.code)]).await?;
             }
             Ok(())
         })
-    }
-}
-
-/// Something that happened to a recording, for its history.
-pub(super) struct Event<'a> {
-    pub(super) at: i64,
-    pub(super) kind: &'static str,
-    pub(super) recording: RecordingId,
-    pub(super) agent: Option<&'a str>,
-}
-
-impl Event<'_> {
-    pub(super) async fn insert(
-        self,
-        tx: &mut Transaction,
-        code: &str,
-        reason: &str,
-    ) -> Result<(), LedgerError> {
-        let columns = "INSERT INTO cofiEvent (at, kind, batchId, ordinal, agent, code, reason) \
-                       VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let insert = Statement::named("add_event", columns)
-            .bind(self.at)
-            .bind(self.kind)
-            .bind(self.recording.batch.0)
-            .bind(self.recording.ordinal)
-            .bind(self.agent)
-            .bind(code)
-            .bind(reason);
-        tx.execute(insert).await.map(|_| ())
     }
 }
 

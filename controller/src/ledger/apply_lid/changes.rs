@@ -3,13 +3,14 @@
 
 use std::collections::HashSet;
 
-use cofi_proto::BatchId;
+use cofi_proto::{BatchId, RecordingId};
 
 use super::page::Scope;
 use crate::ledger::{
     LedgerError,
     call_languages::{CallLanguage, LanguageIds, write_languages},
     database::Transaction,
+    history::{self, Event},
     repertoire::comparable,
     sql::{Statement, case_chunks, chunks, state_is},
 };
@@ -72,23 +73,11 @@ async fn settle_recordings(
         .bind(scope.batch.0)
         .list(chunk.iter().map(|(ordinal, _)| *ordinal));
     tx.guarded("settle_recordings", update, chunk.len()).await?;
-    let mut insert = Statement::named(
-        "note_settled",
-        "INSERT INTO cofiEvent (at, kind, batchId, ordinal, reason) VALUES ",
-    );
-    for (index, (ordinal, language)) in chunk.iter().enumerate() {
-        insert = insert
-            .push(if index == 0 {
-                "(?, 'lid_taken_over', ?, ?, ?)"
-            } else {
-                ", (?, 'lid_taken_over', ?, ?, ?)"
-            })
-            .bind(scope.now)
-            .bind(scope.batch.0)
-            .bind(*ordinal)
-            .bind(format!("lidStatus says {language}"));
-    }
-    tx.execute(insert).await.map(|_| ())
+    let taken_over = |(ordinal, language): &(i64, String)| {
+        let recording = RecordingId { batch: scope.batch, ordinal: *ordinal };
+        Event::of_recording(scope.now, "lid_taken_over", recording, format!("lidStatus says {language}"))
+    };
+    history::note(tx, &chunk.iter().map(taken_over).collect::<Vec<_>>()).await
 }
 
 /// Sets `lidDone` where it is not set. The table has no key; what the database
