@@ -28,8 +28,6 @@ use crate::{
 
 /// How long connections may take to end.
 const GRACE: Duration = Duration::from_secs(10);
-/// Agents read at a time at the start.
-const AGENTS_PAGE: i64 = 1_000;
 
 /// Where it listens. Bound by the caller, so that a test can take port 0.
 #[derive(Debug)]
@@ -197,14 +195,8 @@ fn unexpected(ended: Option<Result<anyhow::Result<&'static str>, JoinError>>) ->
 /// Agents that had a session when the controller was last up: they may hold
 /// recordings that nobody recorded.
 async fn connected_agents(ledger: &Ledger) -> anyhow::Result<Vec<AgentName>> {
-    let mut connected = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page = ledger.agents(&after, AGENTS_PAGE).await?;
-        let Some(last) = page.last() else { return Ok(connected) };
-        after = last.name.to_string();
-        connected.extend(page.into_iter().filter(|agent| agent.connected).map(|agent| agent.name));
-    }
+    let agents = ledger.all_agents().await?.into_iter();
+    Ok(agents.filter(|agent| agent.connected).map(|agent| agent.name).collect())
 }
 
 async fn open_unfinished(ledger: &Ledger, dispatch: &Dispatch) -> anyhow::Result<()> {

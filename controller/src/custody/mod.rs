@@ -34,8 +34,6 @@ use crate::{
 /// often.
 const INTERVAL: Duration = Duration::from_secs(5);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
-/// Agents read at a time.
-const AGENTS: i64 = 1_000;
 /// Recordings that are planned again in one transaction.
 const PAGE: i64 = 500;
 
@@ -85,7 +83,8 @@ impl Custodian {
         now: Duration,
         stop: &CancellationToken,
     ) -> Result<(), LedgerError> {
-        let known = self.known().await?;
+        let known: Vec<AgentName> =
+            self.ledger.all_agents().await?.into_iter().map(|agent| agent.name).collect();
         let connected: BTreeSet<AgentName> =
             self.dispatch.agents().await.into_iter().map(|(agent, _)| agent).collect();
         for agent in absences.look(&known, &connected, now) {
@@ -107,18 +106,6 @@ impl Custodian {
             }
         }
         Ok(())
-    }
-
-    async fn known(&self) -> Result<Vec<AgentName>, LedgerError> {
-        let mut known: Vec<AgentName> = Vec::new();
-        loop {
-            let after = known.last().map(ToString::to_string).unwrap_or_default();
-            let page = self.ledger.agents(&after, AGENTS).await?;
-            if page.is_empty() {
-                return Ok(known);
-            }
-            known.extend(page.into_iter().map(|agent| agent.name));
-        }
     }
 
     /// Notes that an agent has been away for too long, if it holds anything and

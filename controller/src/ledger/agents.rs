@@ -11,6 +11,9 @@ use super::{
 const AGENT_COLUMNS: &str =
     "SELECT name, storageId, advertiseAddress, version, connected, lastSeen FROM cofiAgent";
 
+/// Agents read at a time, where all are wanted.
+const PAGE: i64 = 1_000;
+
 impl Ledger {
     /// Writes what is known of an agent.
     pub async fn put_agent(&self, agent: &AgentRecord) -> Result<(), LedgerError> {
@@ -57,6 +60,19 @@ impl Ledger {
             }
             Ok(custody)
         })
+    }
+
+    /// All agents that were ever seen, by name.
+    pub async fn all_agents(&self) -> Result<Vec<AgentRecord>, LedgerError> {
+        let mut agents: Vec<AgentRecord> = Vec::new();
+        loop {
+            let after = agents.last().map(|agent| agent.name.to_string()).unwrap_or_default();
+            let page = self.agents(&after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(agents);
+            }
+            agents.extend(page);
+        }
     }
 
     /// Agents whose name comes after `after`, by name.

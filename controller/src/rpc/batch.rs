@@ -10,7 +10,7 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
-use super::{pages::Page, status::RpcError};
+use super::{finish, pages::Page, status::RpcError};
 use crate::{
     chain::error_chain,
     dispatch::Dispatch,
@@ -170,18 +170,6 @@ impl Batches {
         self.dispatch.event(Event::BatchCancelled(batch)).await;
         Ok(pb::CancelBatchResponse { cancelled })
     }
-
-    /// Runs in a task of its own: a caller that goes away must not leave a
-    /// change half made.
-    async fn finish<T, F>(&self, work: F) -> Result<Response<T>, Status>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, RpcError>> + Send + 'static,
-    {
-        let done = self.tasks.spawn(work).await;
-        let answer = done.map_err(|error| RpcError::Internal(error.to_string()))?;
-        Ok(Response::new(answer?))
-    }
 }
 
 /// A batch as a listing shows it.
@@ -232,7 +220,7 @@ impl BatchService for Batches {
         request: Request<pb::CreateBatchRequest>,
     ) -> Result<Response<pb::CreateBatchResponse>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
-        self.finish(async move { me.create(request).await }).await
+        finish(&self.tasks, async move { me.create(request).await }).await
     }
 
     async fn get_batch(&self, request: Request<pb::GetBatchRequest>) -> Result<Response<pb::Batch>, Status> {
@@ -267,7 +255,7 @@ impl BatchService for Batches {
         request: Request<pb::RetryRecordingsRequest>,
     ) -> Result<Response<pb::RetryRecordingsResponse>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
-        self.finish(async move { me.retry(request).await }).await
+        finish(&self.tasks, async move { me.retry(request).await }).await
     }
 
     async fn cancel_batch(
@@ -275,7 +263,7 @@ impl BatchService for Batches {
         request: Request<pb::CancelBatchRequest>,
     ) -> Result<Response<pb::CancelBatchResponse>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
-        self.finish(async move { me.cancel(request).await }).await
+        finish(&self.tasks, async move { me.cancel(request).await }).await
     }
 
     async fn apply_lid_results(
@@ -283,6 +271,6 @@ impl BatchService for Batches {
         request: Request<pb::ApplyLidResultsRequest>,
     ) -> Result<Response<pb::ApplyLidResultsResponse>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
-        self.finish(async move { me.apply_lid(request).await }).await
+        finish(&self.tasks, async move { me.apply_lid(request).await }).await
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
-use super::{pages::Page, status::RpcError};
+use super::{finish, pages::Page, status::RpcError};
 use crate::{
     dispatch::{AgentStatus, Dispatch},
     ledger::{AgentRecord, Ledger, Standing, StandingRecord},
@@ -94,17 +94,6 @@ impl Fleet {
         self.dispatch.dismiss(agent.clone()).await;
         self.decided.notify_one();
         self.get(agent).await
-    }
-
-    /// Runs in a task of its own: a caller that goes away must not leave a
-    /// decision half carried out.
-    async fn finish(
-        &self,
-        work: impl Future<Output = Result<pb::Agent, RpcError>> + Send + 'static,
-    ) -> Result<Response<pb::Agent>, Status> {
-        let done = self.tasks.spawn(work).await;
-        let answer = done.map_err(|error| RpcError::Internal(error.to_string()))?;
-        Ok(Response::new(answer?))
     }
 }
 
@@ -192,7 +181,7 @@ impl FleetService for Fleet {
         request: Request<pb::DrainAgentRequest>,
     ) -> Result<Response<pb::Agent>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
-        self.finish(async move { me.drain(request).await }).await
+        finish(&self.tasks, async move { me.drain(request).await }).await
     }
 
     async fn resume_agent(
@@ -200,7 +189,7 @@ impl FleetService for Fleet {
         request: Request<pb::ResumeAgentRequest>,
     ) -> Result<Response<pb::Agent>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
-        self.finish(async move { me.resume(request).await }).await
+        finish(&self.tasks, async move { me.resume(request).await }).await
     }
 
     async fn remove_agent(
@@ -208,6 +197,6 @@ impl FleetService for Fleet {
         request: Request<pb::RemoveAgentRequest>,
     ) -> Result<Response<pb::Agent>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
-        self.finish(async move { me.remove(request).await }).await
+        finish(&self.tasks, async move { me.remove(request).await }).await
     }
 }

@@ -29,9 +29,13 @@ use tokio::{
     sync::{Notify, mpsc},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::{
+    Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use self::status::RpcError;
 use crate::{
     check::{Answers, Checker},
     commit::{ToApply, ToRecord},
@@ -186,6 +190,17 @@ pub(crate) async fn serve_agents(
             stop.cancelled_owned(),
         )
         .await
+}
+
+/// Does the work of a call in a task of its own: a caller that goes away must
+/// not leave a change half made.
+async fn finish<T: Send + 'static>(
+    tasks: &TaskTracker,
+    work: impl Future<Output = Result<T, RpcError>> + Send + 'static,
+) -> Result<Response<T>, Status> {
+    let done = tasks.spawn(work).await;
+    let answer = done.map_err(|error| RpcError::Internal(error.to_string()))?;
+    Ok(Response::new(answer?))
 }
 
 /// Keeps the health protocol's answer true.
