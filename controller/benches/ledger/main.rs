@@ -22,7 +22,7 @@ use std::{
 use anyhow::Context;
 use cofi_controller::ledger::{DatabaseUrl, migrate, plan_migration};
 use cofi_mariadb::{PASSWORD, Server};
-use sqlx::{ConnectOptions, Executor, mysql::MySqlConnectOptions};
+use sqlx::{ConnectOptions, Executor};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -53,8 +53,7 @@ async fn main() -> anyhow::Result<()> {
 /// A new database on a server.
 async fn mariadb(server: &Server, name: &str) -> anyhow::Result<DatabaseUrl> {
     let database = DatabaseUrl { url: server.url(name), password: Some(PASSWORD.to_owned()) };
-    let options: MySqlConnectOptions = server.url("mysql").parse()?;
-    let mut connection = options.password(PASSWORD).connect().await?;
+    let mut connection = server.options().connect().await?;
     connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))).await?;
     let plan = plan_migration(&database, true).await?;
     migrate(&database, &plan, |_| ()).await?;

@@ -6,7 +6,7 @@ use cofi_controller::ledger::{DatabaseUrl, Ledger, LedgerError, MigrationPlan, m
 use cofi_mariadb::{PASSWORD, Server, USER};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, MySqlConnection, MySqlPool, Row, ValueRef,
-    mysql::{MySqlConnectOptions, MySqlPoolOptions, MySqlRow},
+    mysql::{MySqlPoolOptions, MySqlRow},
 };
 
 /// The shared tables as production has them.
@@ -54,14 +54,14 @@ fn fresh_name() -> String {
 impl<'a> Place<'a> {
     /// A database of this name on this server.
     pub async fn named(server: &'a Server, database: &str, options: &str) -> Self {
-        let mut connection = connect_options(server).connect().await.unwrap();
+        let mut connection = server.options().connect().await.unwrap();
         execute(&mut connection, &format!("CREATE DATABASE `{database}` {options}")).await.unwrap();
         let outside = MySqlPoolOptions::new()
             .max_connections(2)
             .after_connect(move |connection, _| {
                 Box::pin(async move { execute(connection, SETTLED).await.map(|_| ()) })
             })
-            .connect_with(connect_options(server).database(database));
+            .connect_with(server.options().database(database));
         let user = (USER.to_owned(), PASSWORD.to_owned());
         Self { server, database: database.to_owned(), user, outside: outside.await.unwrap() }
     }
@@ -85,13 +85,13 @@ impl<'a> Place<'a> {
     /// A connection of that user.
     pub async fn own_connection(&self) -> MySqlConnection {
         let (user, password) = &self.user;
-        let options = connect_options(self.server).username(user).password(password);
+        let options = self.server.options().username(user).password(password);
         options.database(&self.database).connect().await.unwrap()
     }
 
     /// A connection of somebody else's, with the settings of old services.
     pub async fn connection(&self) -> MySqlConnection {
-        let mut connection = connect_options(self.server).database(&self.database).connect().await.unwrap();
+        let mut connection = self.server.options().database(&self.database).connect().await.unwrap();
         execute(&mut connection, SETTLED).await.unwrap();
         execute(&mut connection, "SET SESSION sql_mode = ''").await.unwrap();
         connection
@@ -146,16 +146,6 @@ fn in_a_url(name: &str) -> String {
 /// Runs statements.
 pub async fn execute(connection: &mut MySqlConnection, sql: &str) -> Result<u64, sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|done| done.rows_affected())
-}
-
-fn connect_options(server: &Server) -> MySqlConnectOptions {
-    let address = server.address();
-    MySqlConnectOptions::new()
-        .host(&address.ip().to_string())
-        .port(address.port())
-        .username(USER)
-        .password(PASSWORD)
-        .charset("utf8mb4")
 }
 
 fn texts(row: &MySqlRow) -> Vec<String> {

@@ -26,6 +26,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::mysql::MySqlConnectOptions;
 use watcher::Watcher;
 
 /// The user that tests connect as, with every right on every database.
@@ -190,6 +191,17 @@ impl Server {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         format!("mysql://{USER}@{}/{database}", self.address())
+    }
+
+    /// How tests connect to it as [`USER`], to no database in particular.
+    #[must_use]
+    pub fn options(&self) -> MySqlConnectOptions {
+        MySqlConnectOptions::new()
+            .host(&self.address().ip().to_string())
+            .port(self.port)
+            .username(USER)
+            .password(PASSWORD)
+            .charset("utf8mb4")
     }
 
     /// What it has logged.

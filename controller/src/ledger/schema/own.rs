@@ -29,7 +29,10 @@ pub(super) const SHARED: Migration = Migration {
     version: 0,
     description: "shared tables",
     tables: include_str!("../../../../migrations/mysql/0000_shared_tables.sql"),
-    rows: include_str!("../../../../migrations/mysql/0000_shared_rows.sql"),
+    rows: concat!(
+        include_str!("../../../../migrations/mysql/0000_shared_rows.sql"),
+        include_str!("../../../../migrations/sqlite/0003_languages.sql"),
+    ),
 };
 
 /// Cofi's own tables, in order.
