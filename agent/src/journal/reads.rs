@@ -61,7 +61,7 @@ impl Journal {
 SELECT batch, ordinal, audio_name, size_bytes, digest FROM recording
 WHERE recorded = 0 AND incoming IS NULL AND (batch, ordinal) > (?1, ?2)
 ORDER BY batch, ordinal LIMIT ?3";
-        let (batch, ordinal) = cursor.map_or((i64::MIN, i64::MIN), |id| (id.batch.0, id.ordinal));
+        let (batch, ordinal) = after(cursor);
         let rows: Vec<(i64, i64, String, i64, Vec<u8>)> = query_as(SQL)
             .bind(batch)
             .bind(ordinal)
@@ -79,18 +79,6 @@ ORDER BY batch, ordinal LIMIT ?3";
                 })
             })
             .collect()
-    }
-
-    /// How many recordings the controller has said to have rows for, and of how
-    /// many it has settled a result.
-    pub(crate) async fn receipts(&self) -> Result<(u64, u64), JournalError> {
-        const SQL: &str = "-- receipts
-SELECT (SELECT count(*) FROM recording WHERE recorded = 1 AND incoming IS NULL),
-    (SELECT count(*) FROM recording r WHERE recorded = 1 AND incoming IS NULL AND EXISTS (SELECT 1 FROM result f
-        WHERE f.batch = r.batch AND f.ordinal = r.ordinal AND f.receipted_at IS NOT NULL))";
-        let (recorded, receipted): (i64, i64) =
-            query_as(SQL).fetch_one(&self.readers).await.map_err(JournalError::read)?;
-        Ok((size_of(recorded)?, size_of(receipted)?))
     }
 
     /// Results after position `cursor` that are not receipted, oldest first.
@@ -274,11 +262,16 @@ impl JobRow {
     }
 }
 
-fn id(batch: i64, ordinal: i64) -> RecordingId {
+pub(super) fn id(batch: i64, ordinal: i64) -> RecordingId {
     RecordingId { batch: BatchId(batch), ordinal }
 }
 
-fn limit(most: usize) -> i64 {
+/// The ids that come before all that are read after `cursor`.
+pub(super) fn after(cursor: Option<RecordingId>) -> (i64, i64) {
+    cursor.map_or((i64::MIN, i64::MIN), |id| (id.batch.0, id.ordinal))
+}
+
+pub(super) fn limit(most: usize) -> i64 {
     i64::try_from(most).unwrap_or(i64::MAX)
 }
 

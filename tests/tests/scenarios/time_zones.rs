@@ -17,68 +17,44 @@ const CONTROLLER: &str = "EST5";
 /// How far a time may be off, in seconds.
 const OFF: i64 = 2;
 
-/// Ages of what is written when recordings are distributed, by a foreign
-/// client's clock: the least and the greatest.
+/// How old a column of a batch's rows is by the clock of whoever asks, in
+/// seconds: the least and the greatest.
+macro_rules! age {
+    ($table:literal, $column:literal, $batch:literal) => {
+        (
+            concat!($table, ".", $column),
+            concat!(
+                "SELECT CAST(MIN(TIMESTAMPDIFF(SECOND, ",
+                $column,
+                ", NOW())) AS SIGNED), CAST(MAX(TIMESTAMPDIFF(SECOND, ",
+                $column,
+                ", NOW())) AS SIGNED) FROM `",
+                $table,
+                "` WHERE ",
+                $batch,
+                " = ?"
+            ),
+        )
+    };
+}
+
+/// Ages of what is written when recordings are distributed.
 const DISTRIBUTED: [(&str, &str); 6] = [
-    (
-        "batchStatus.createdAt",
-        "SELECT CAST(TIMESTAMPDIFF(SECOND, createdAt, NOW()) AS SIGNED), \
-        CAST(TIMESTAMPDIFF(SECOND, createdAt, NOW()) AS SIGNED) FROM batchStatus WHERE id = ?",
-    ),
-    (
-        "batchStartTime",
-        "SELECT CAST(TIMESTAMPDIFF(SECOND, batchStartTime, NOW()) AS SIGNED), \
-        CAST(TIMESTAMPDIFF(SECOND, batchStartTime, NOW()) AS SIGNED) FROM batchStatus WHERE id = ?",
-    ),
-    (
-        "dbInsertionStartTime",
-        "SELECT CAST(TIMESTAMPDIFF(SECOND, dbInsertionStartTime, NOW()) AS SIGNED), \
-        CAST(TIMESTAMPDIFF(SECOND, dbInsertionStartTime, NOW()) AS SIGNED) FROM batchStatus WHERE id = ?",
-    ),
-    (
-        "dbInsertionEndTime",
-        "SELECT CAST(TIMESTAMPDIFF(SECOND, dbInsertionEndTime, NOW()) AS SIGNED), \
-        CAST(TIMESTAMPDIFF(SECOND, dbInsertionEndTime, NOW()) AS SIGNED) FROM batchStatus WHERE id = ?",
-    ),
-    (
-        "call.createdAt",
-        "SELECT MIN(TIMESTAMPDIFF(SECOND, createdAt, NOW())), \
-        MAX(TIMESTAMPDIFF(SECOND, createdAt, NOW())) FROM `call` WHERE batchId = ?",
-    ),
-    (
-        "lidStartTime",
-        "SELECT CAST(TIMESTAMPDIFF(SECOND, lidStartTime, NOW()) AS SIGNED), \
-        CAST(TIMESTAMPDIFF(SECOND, lidStartTime, NOW()) AS SIGNED) FROM batchStatus WHERE id = ?",
-    ),
+    age!("batchStatus", "createdAt", "id"),
+    age!("batchStatus", "batchStartTime", "id"),
+    age!("batchStatus", "dbInsertionStartTime", "id"),
+    age!("batchStatus", "dbInsertionEndTime", "id"),
+    age!("call", "createdAt", "batchId"),
+    age!("batchStatus", "lidStartTime", "id"),
 ];
 
 /// The same of what is written when they are identified.
 const IDENTIFIED: [(&str, &str); 5] = [
-    (
-        "batchStatus.updatedAt",
-        "SELECT CAST(TIMESTAMPDIFF(SECOND, updatedAt, NOW()) AS SIGNED), \
-        CAST(TIMESTAMPDIFF(SECOND, updatedAt, NOW()) AS SIGNED) FROM batchStatus WHERE id = ?",
-    ),
-    (
-        "lidEndTime",
-        "SELECT CAST(TIMESTAMPDIFF(SECOND, lidEndTime, NOW()) AS SIGNED), \
-        CAST(TIMESTAMPDIFF(SECOND, lidEndTime, NOW()) AS SIGNED) FROM batchStatus WHERE id = ?",
-    ),
-    (
-        "call.updatedAt",
-        "SELECT MIN(TIMESTAMPDIFF(SECOND, updatedAt, NOW())), \
-        MAX(TIMESTAMPDIFF(SECOND, updatedAt, NOW())) FROM `call` WHERE batchId = ?",
-    ),
-    (
-        "lidStatus.createdAt",
-        "SELECT MIN(TIMESTAMPDIFF(SECOND, createdAt, NOW())), \
-        MAX(TIMESTAMPDIFF(SECOND, createdAt, NOW())) FROM lidStatus WHERE batchId = ?",
-    ),
-    (
-        "lidStatus.updatedAt",
-        "SELECT MIN(TIMESTAMPDIFF(SECOND, updatedAt, NOW())), \
-        MAX(TIMESTAMPDIFF(SECOND, updatedAt, NOW())) FROM lidStatus WHERE batchId = ?",
-    ),
+    age!("batchStatus", "updatedAt", "id"),
+    age!("batchStatus", "lidEndTime", "id"),
+    age!("call", "updatedAt", "batchId"),
+    age!("lidStatus", "createdAt", "batchId"),
+    age!("lidStatus", "updatedAt", "batchId"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -89,7 +89,7 @@ pub async fn plan_migration(url: &DatabaseUrl, add_indexes: bool) -> Result<Migr
 
 async fn plan(tx: &mut Transaction, add_indexes: bool) -> Result<MigrationPlan, LedgerError> {
     let catalogue = read_catalogue(tx).await?;
-    let progress = read_progress(tx, &catalogue).await?;
+    let progress = Progress::read(tx, &catalogue).await?;
     let makes_shared = if progress.is_begun(&own::SHARED) {
         !progress.is_done(&own::SHARED)
     } else {
@@ -137,7 +137,7 @@ fn keys_demanded(catalogue: &Catalogue) -> Option<Finding> {
 /// Looks whether a database can be served from.
 pub(super) async fn assert_ready(tx: &mut Transaction) -> Result<(), LedgerError> {
     let catalogue = read_catalogue(tx).await?;
-    let progress = read_progress(tx, &catalogue).await?;
+    let progress = Progress::read(tx, &catalogue).await?;
     if !progress.is_complete() {
         return Err(LedgerError::NotMigrated);
     }
@@ -152,15 +152,6 @@ async fn read_catalogue(tx: &mut Transaction) -> Result<Catalogue, LedgerError> 
     // A list: the future could not move between threads with the closure in it.
     let names: Vec<&str> = expected::TABLES.into_iter().chain(own).chain([view::NAME]).collect();
     Catalogue::read(tx, names).await
-}
-
-/// A table of notes that is not ours says nothing.
-async fn read_progress(tx: &mut Transaction, catalogue: &Catalogue) -> Result<Progress, LedgerError> {
-    let strange = own::strangers(catalogue, &Progress::default());
-    if strange.iter().any(|finding| finding.what.contains(own::NOTES)) {
-        return Ok(Progress::default());
-    }
-    Progress::read(tx, catalogue).await
 }
 
 /// What of others runs along with Cofi's writes, as far as this user sees it.

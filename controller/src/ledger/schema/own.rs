@@ -121,9 +121,10 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Reads the notes. Any that this version does not know is of a newer one.
+    /// Reads the notes; a table that is not ours says nothing. A note that this
+    /// version does not know is of a newer one.
     pub(super) async fn read(tx: &mut Transaction, catalogue: &Catalogue) -> Result<Self, LedgerError> {
-        if catalogue.table(NOTES).is_none() {
+        if !are_notes_ours(catalogue) {
             return Ok(Self::default());
         }
         let select = Statement::named("migrations", "SELECT version, done FROM cofiMigration");
@@ -191,13 +192,20 @@ pub(super) fn notes_step(catalogue: &Catalogue) -> Option<Step> {
     missing.then(|| Step::new("create table cofiMigration".to_owned(), NOTES_TABLE.to_owned()))
 }
 
+/// Whether the table of notes is there, and the one that we make.
+fn are_notes_ours(catalogue: &Catalogue) -> bool {
+    let columns = TABLES.iter().filter(|(name, _)| *name == NOTES).flat_map(|(_, columns)| *columns);
+    catalogue
+        .table(NOTES)
+        .is_some_and(|table| columns.into_iter().all(|column| table.column(column).is_some()))
+}
+
 /// Tables with our names that we have not made.
 pub(super) fn strangers(catalogue: &Catalogue, progress: &Progress) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (name, columns) in TABLES {
-        let Some(table) = catalogue.table(name) else { continue };
-        let ours = if name == NOTES {
-            columns.iter().all(|column| table.column(column).is_some())
+    for (name, _) in TABLES.iter().filter(|(name, _)| catalogue.table(name).is_some()) {
+        let ours = if *name == NOTES {
+            are_notes_ours(catalogue)
         } else {
             OWN.iter().any(|migration| migration.makes(name) && progress.is_begun(migration))
         };
