@@ -2,11 +2,13 @@
 //!
 //! An attempt that fails by the engine's fault costs the worker its place as
 //! well: what is broken may be the process. A recording that has used its
-//! attempts up is accused, and convicted only once another worker has come up.
-//! If none does, the engine was to blame, and the recording waits for it:
+//! attempts up is accused, and told to the controller only once another worker
+//! has come up. If none does, the engine was to blame, and the recording waits
+//! for it. What was told may still be the engine's fault: the controller sees
+//! how others fare, and decides.
 //!
 //! ```text
-//!            answer                           ready: the recording fails
+//!            answer                           ready: the failure is told
 //!   attempt -------> result      accused ---<
 //!      |  ^                         ^         not ready: attempts begin anew
 //!      |  '-- others are left --.   |
@@ -18,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 use cofi_lid::protocol::Request;
 use cofi_proto::{
     limits::cut_reason,
-    session::{LidFailure, LidOutcome},
+    session::{FailureClass, LidFailure, LidOutcome},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -164,7 +166,7 @@ impl Slot {
             }
             Err(failure) => failure,
         };
-        let LidFailure { code, reason, attempts } = &failure;
+        let LidFailure { code, reason, attempts, class: _ } = &failure;
         tracing::warn!(recording = %task.job.recording, code, reason, attempts, "engine failed on a recording");
         let reason = reason.clone();
         if self.was_the_last(&task) {
@@ -213,12 +215,15 @@ impl Slot {
         match said.and_then(|line| verdict(&request, line, wall_seconds)) {
             Ok(Verdict::Identified(identified)) => Ok(LidOutcome::Identified(identified)),
             Ok(Verdict::Unfit { code, reason }) => {
-                Ok(LidOutcome::Failed(LidFailure { code, reason, attempts }))
+                let class = FailureClass::Recording;
+                Ok(LidOutcome::Failed(LidFailure { code, reason, attempts, class }))
             }
-            Ok(Verdict::Failed { code, reason }) => Err(LidFailure { code, reason, attempts }),
+            Ok(Verdict::Failed { code, reason }) => {
+                Err(LidFailure { code, reason, attempts, class: FailureClass::Agent })
+            }
             Err(lost) => {
                 let (code, reason) = (lost.code().to_owned(), cut_reason(Chain(&lost).to_string()));
-                Err(LidFailure { code, reason, attempts })
+                Err(LidFailure { code, reason, attempts, class: FailureClass::Agent })
             }
         }
     }

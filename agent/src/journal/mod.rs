@@ -55,7 +55,8 @@ pub(crate) struct News {
     pub(crate) results: watch::Receiver<u64>,
     /// There may be recordings to identify.
     pub(crate) jobs: watch::Receiver<u64>,
-    /// A change failed that nobody waited for.
+    /// A change failed that nobody waited for, or came later than what builds
+    /// on it.
     pub(crate) behind: watch::Receiver<u64>,
 }
 
@@ -65,6 +66,7 @@ pub(crate) struct Journal {
     changes: mpsc::Sender<Envelope>,
     readers: SqlitePool,
     news: News,
+    behind: watch::Sender<u64>,
     ballast: Arc<Ballast>,
 }
 
@@ -121,10 +123,10 @@ impl Journal {
         let (results, results_seen) = watch::channel(0);
         let (jobs, jobs_seen) = watch::channel(0);
         let (behind, behind_seen) = watch::channel(0);
-        let tells = Tells { results, jobs, behind };
+        let tells = Tells { results, jobs, behind: behind.clone() };
         let writer = Writer::new(options, clock, ballast.clone(), tells).await?;
         let news = News { results: results_seen, jobs: jobs_seen, behind: behind_seen };
-        Ok((Self { changes, readers, news, ballast }, writer.run(waiting)))
+        Ok((Self { changes, readers, news, behind, ballast }, writer.run(waiting)))
     }
 
     /// Hands a change to the writer. Changes are committed in the order in
@@ -142,7 +144,16 @@ impl Journal {
 
     /// Waits until all changes posted before are committed or have failed.
     pub(crate) async fn settle(&self) -> Result<(), JournalError> {
-        self.commit(Change::Receipted(Vec::<ResultReceipt>::new())).await
+        match self.commit(Change::Receipted(Vec::<ResultReceipt>::new())).await {
+            Err(JournalError::Closed) => Err(JournalError::Closed),
+            // That it was this one's turn is all that matters.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Says that a change is there later than others had to expect it.
+    pub(crate) fn fall_behind(&self) {
+        self.behind.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// The room that is kept for the journal.

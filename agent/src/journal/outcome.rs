@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cofi_proto::session::{Identified, LanguageProbability, LidFailure, LidOutcome};
+use cofi_proto::session::{FailureClass, Identified, LanguageProbability, LidFailure, LidOutcome};
 use serde::{Deserialize, Serialize};
 
 use super::JournalError;
@@ -21,7 +21,36 @@ enum Outcome {
         code: String,
         reason: String,
         attempts: i32,
+        #[serde(default)]
+        class: Class,
     },
+}
+
+/// What a failure lies in; of the recording in a journal of an older agent.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Class {
+    #[default]
+    Recording,
+    Agent,
+}
+
+impl From<FailureClass> for Class {
+    fn from(class: FailureClass) -> Self {
+        match class {
+            FailureClass::Recording => Self::Recording,
+            FailureClass::Agent => Self::Agent,
+        }
+    }
+}
+
+impl From<Class> for FailureClass {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Recording => Self::Recording,
+            Class::Agent => Self::Agent,
+        }
+    }
 }
 
 /// A language and how likely it is, from 0 to 1.
@@ -50,8 +79,8 @@ impl From<LidOutcome> for Outcome {
                 duration_seconds: identified.duration_seconds,
                 processing_seconds: identified.processing_seconds,
             },
-            LidOutcome::Failed(LidFailure { code, reason, attempts }) => {
-                Self::Failed { code, reason, attempts }
+            LidOutcome::Failed(LidFailure { code, reason, attempts, class }) => {
+                Self::Failed { code, reason, attempts, class: class.into() }
             }
         }
     }
@@ -73,7 +102,9 @@ impl From<Outcome> for LidOutcome {
                 duration_seconds,
                 processing_seconds,
             }),
-            Outcome::Failed { code, reason, attempts } => Self::Failed(LidFailure { code, reason, attempts }),
+            Outcome::Failed { code, reason, attempts, class } => {
+                Self::Failed(LidFailure { code, reason, attempts, class: class.into() })
+            }
         }
     }
 }

@@ -53,7 +53,7 @@ fn stored(ordinal: i64, name: &str) -> Change {
 }
 
 fn failed(ordinal: i64, round: i32) -> Finished {
-    let failure = LidFailure { code: "empty".to_owned(), reason: "no \"audio\"\n".to_owned(), attempts: 1 };
+    let failure = LidFailure { code: "empty".to_owned(), reason: "no \"audio\"\n".to_owned(), attempts: 1, class: FailureClass::Agent };
     Finished { recording: id(ordinal), digest: content(ordinal), round, outcome: LidOutcome::Failed(failure) }
 }
 

@@ -16,9 +16,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The state at this moment.
 pub(super) async fn heartbeat(link: &Link) -> Result<Heartbeat, LinkError> {
-    let free_disk_bytes = link.store.free_bytes().await?;
+    let (free_disk_bytes, storage) = link.store.look().await?;
     let engine = link.board.borrow().engine();
-    Ok(Heartbeat { free_disk_bytes, lid_waiting: link.journal.waiting().await?, engine })
+    Ok(Heartbeat { free_disk_bytes, lid_waiting: link.journal.waiting().await?, engine, storage })
 }
 
 /// Sends heartbeats until the session ends.

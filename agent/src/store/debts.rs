@@ -19,11 +19,14 @@ pub(super) struct Debts {
     /// A change that is with the journal, so that its commit can be shared.
     posted: Option<(Change, Answer)>,
     owed: VecDeque<Change>,
+    /// Whether one of them has failed: what the journal was asked since does
+    /// not show it.
+    late: bool,
 }
 
 impl Debts {
     pub(super) fn new(journal: Journal, runtime: Handle) -> Self {
-        Self { journal, runtime, posted: None, owed: VecDeque::new() }
+        Self { journal, runtime, posted: None, owed: VecDeque::new(), late: false }
     }
 
     /// Whether the journal has everything.
@@ -54,11 +57,19 @@ impl Debts {
             && let Err(error) = self.runtime.block_on(answer.wait())
         {
             tracing::debug!(error = %Chain(&error), "change of the journal is owed");
+            self.late = true;
             self.owed.push_front(change);
         }
         while let Some(change) = self.owed.front() {
-            self.runtime.block_on(self.journal.commit(change.clone()))?;
+            if let Err(error) = self.runtime.block_on(self.journal.commit(change.clone())) {
+                self.late = true;
+                return Err(error);
+            }
             self.owed.pop_front();
+        }
+        if std::mem::take(&mut self.late) {
+            // A session that began meanwhile has told what is held without it.
+            self.journal.fall_behind();
         }
         Ok(())
     }
@@ -68,5 +79,66 @@ impl Debts {
         if let Err(error) = self.pay() {
             tracing::error!(error = %Chain(&error), owed = self.owed.len(), "the journal is behind the files");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use cofi_proto::{BatchId, Digest, RecordingId, clock::FixedClock};
+    use tempfile::TempDir;
+    use tokio::task::{JoinSet, spawn_blocking};
+
+    use super::*;
+    use crate::journal::NewRecording;
+
+    fn stored(ordinal: i64) -> Change {
+        Change::Stored(vec![NewRecording {
+            recording: RecordingId { batch: BatchId(1), ordinal },
+            audio_name: "one name.wav".to_owned(),
+            size_bytes: 8,
+            digest: Digest::of(b"content"),
+            round: 1,
+            candidates: Vec::new(),
+            incoming: "incoming".to_owned(),
+        }])
+    }
+
+    #[tokio::test]
+    async fn a_debt_that_is_paid_late_is_told_to_those_who_have_looked_before() {
+        let folder = TempDir::new().unwrap();
+        let opened = Journal::open(&folder.path().join("journal.sqlite"), Arc::new(FixedClock(1))).await;
+        let (journal, writing) = opened.unwrap();
+        let _writer = JoinSet::from_iter([writing]);
+        let mut behind = journal.news().behind;
+        let mut debts = Debts::new(journal.clone(), Handle::current());
+        journal.commit(stored(1)).await.unwrap();
+
+        // Its name is taken: for the time being the journal does not take it.
+        debts = spawn_blocking(move || {
+            debts.post(stored(2));
+            assert!(debts.pay().is_err());
+            assert!(!debts.are_none());
+            debts
+        })
+        .await
+        .unwrap();
+        assert!(!behind.has_changed().unwrap());
+
+        journal.commit(Change::Forgotten(vec![RecordingId { batch: BatchId(1), ordinal: 1 }])).await.unwrap();
+        let pay = move || {
+            debts.pay().unwrap();
+            debts
+        };
+        debts = spawn_blocking(pay).await.unwrap();
+        assert!(debts.are_none());
+        assert!(behind.has_changed().unwrap());
+        behind.mark_unchanged();
+
+        // One that is paid at once is nothing to tell.
+        let pay = move || debts.commit(Change::Placed(vec![RecordingId { batch: BatchId(1), ordinal: 2 }]));
+        spawn_blocking(pay).await.unwrap();
+        assert!(!behind.has_changed().unwrap());
     }
 }

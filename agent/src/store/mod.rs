@@ -37,6 +37,7 @@ use std::sync::{
 use cofi_proto::{
     RecordingId,
     receive::{DeliveryReport, Piece},
+    session::Storage,
 };
 use tokio::{
     runtime::Handle,
@@ -152,9 +153,9 @@ impl Store {
         self.work.send(Work::Release(recordings)).await.map_err(|_| StoreError::Closed)
     }
 
-    /// Bytes that recordings may still take; none while the disk fails, which
-    /// is tried again before this returns.
-    pub(crate) async fn free_bytes(&self) -> Result<u64, StoreError> {
+    /// Bytes that recordings may still take, and how the disk is; none while it
+    /// fails, which is tried again before this returns.
+    pub(crate) async fn look(&self) -> Result<(u64, Storage), StoreError> {
         let room = self.room.clone();
         let span = tracing::Span::current();
         let looking = tokio::task::spawn_blocking(move || span.in_scope(|| room.look()));

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use cofi_proto::receive::RefusalCode;
+use cofi_proto::{limits::cut_reason, receive::RefusalCode, session::Storage};
 use rustix::fs::fstatvfs;
 
 use super::{
@@ -65,8 +65,9 @@ impl Room {
     }
 
     /// As [`Self::free_bytes`], after an attempt to have more: what was given
-    /// to the journal is taken up again, a disk that failed is tried.
-    pub(super) fn look(&self) -> u64 {
+    /// to the journal is taken up again, a disk that failed is tried. With it
+    /// how the disk is.
+    pub(super) fn look(&self) -> (u64, Storage) {
         if self.trouble().is_some() {
             match self.probe() {
                 Ok(()) => self.set_trouble(None),
@@ -74,10 +75,16 @@ impl Room {
             }
         }
         let looked = self.journal.ballast().fill().and_then(|()| self.free_bytes());
-        looked.unwrap_or_else(|error| {
+        let free = looked.unwrap_or_else(|error| {
             self.set_trouble(Some(format!("ask for free room: {error}")));
             0
-        })
+        });
+        let storage = match self.trouble() {
+            Some(why) => Storage::Failed(cut_reason(why)),
+            None if free == 0 => Storage::Full("no room but what is kept for results".to_owned()),
+            None => Storage::Ready,
+        };
+        (free, storage)
     }
 
     /// Notes what a refusal says of the disk: until it was tried with success
