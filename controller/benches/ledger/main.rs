@@ -3,19 +3,24 @@
 //! How many times faster the one is than the other depends on what a flush
 //! costs, which is told as well.
 //!
-//! `cargo bench -p cofi-controller --bench ledger -- [FILES [ROW_BY_ROW]]`
-//! takes the number of files (10,000), and how many of them are also written
-//! row by row (all). The grouped times are told for each tenth of the batch:
-//! they show whether the time per recording stays flat as the batch grows.
+//! `cargo bench -p cofi-controller --bench ledger -- [--slower-flush MS] [FILES
+//! [ROW_BY_ROW]]` takes the number of files (10,000), and how many of them are
+//! also written row by row (all). The grouped times are told for each tenth of
+//! the batch: they show whether the time per recording stays flat as the batch
+//! grows. With `--slower-flush` each flush takes so many milliseconds more than
+//! the disk needs, by way of `strace`.
 #![allow(clippy::print_stdout, reason = "prints its figures")]
 
 mod alone;
 mod grouped;
+mod slow_disk;
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::File,
     io::Write,
     path::Path,
+    str::FromStr,
     time::{Duration, Instant},
 };
 
@@ -24,13 +29,28 @@ use cofi_controller::ledger::{DatabaseUrl, migrate, plan_migration};
 use cofi_mariadb::{PASSWORD, Server};
 use sqlx::{ConnectOptions, Executor};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     // cargo passes --bench to a benchmark without a harness.
-    let numbers = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    let numbers: Vec<usize> = numbers
-        .map(|number| number.parse().with_context(|| format!("{number} is no number")))
-        .collect::<Result<_, _>>()?;
+    let mut arguments: Vec<OsString> =
+        std::env::args_os().skip(1).filter(|argument| argument != "--bench").collect();
+    if arguments.first().is_some_and(|first| first == "--slower-flush") {
+        arguments.remove(0);
+        anyhow::ensure!(!arguments.is_empty(), "--slower-flush needs its milliseconds");
+        let millis = number(&arguments.remove(0))?;
+        return slow_disk::run(millis, arguments);
+    }
+    let numbers = arguments.iter().map(|argument| number(argument)).collect::<Result<_, _>>()?;
+    tokio::runtime::Runtime::new()?.block_on(run(numbers))
+}
+
+fn number<N: FromStr>(argument: &OsStr) -> anyhow::Result<N> {
+    argument
+        .to_str()
+        .and_then(|it| it.parse().ok())
+        .with_context(|| format!("{} is no number", argument.display()))
+}
+
+async fn run(numbers: Vec<usize>) -> anyhow::Result<()> {
     let files = numbers.first().copied().unwrap_or(10_000);
     let row_by_row = numbers.get(1).copied().unwrap_or(files);
     anyhow::ensure!(files > 0 && row_by_row <= files, "FILES and ROW_BY_ROW: at least 1 and at most FILES");
