@@ -1,6 +1,7 @@
 //! The controller: plans batches, places their recordings on agents, records
 //! every step.
 
+pub mod agent_side;
 pub mod chain;
 mod check;
 pub mod commit;

@@ -4,26 +4,24 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use cofi_proto::{AgentName, clock::SystemClock};
+use cofi_proto::clock::SystemClock;
 use tokio::{
     net::TcpListener,
-    sync::{Notify, mpsc},
     task::{JoinError, JoinSet},
     time::Duration,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    check::Answers,
-    commit::{self, Applier, Recorder},
+    agent_side::{AgentHalf, AgentSide},
     config::Config,
-    custody::Custodian,
-    dispatch::{Dispatch, Dispatcher},
+    dispatch::Dispatch,
     health::Health,
+    lane::Threads,
     ledger::Ledger,
     plan::Planner,
     progress::Progress,
-    rpc::{Services, serve_agents, serve_control},
+    rpc::{Services, incoming, serve_control},
 };
 
 /// How long connections may take to end.
@@ -79,60 +77,41 @@ async fn serve(
     let database_id = ledger.database_id().await.context("read the database's name")?;
     let generation = ledger.begin_generation().await.context("begin a generation")?;
     let health = Health::default();
-    let expected = connected_agents(&ledger).await.context("read the agents")?;
-    let (dispatcher, dispatch) =
-        Dispatcher::new(generation, expected, ledger.clone(), clock.clone(), health.clone());
+    let side = AgentSide {
+        ledger: Arc::new(ledger.clone()),
+        database_id: database_id.into(),
+        generation,
+        languages: languages.clone(),
+        clock: clock.clone(),
+        health: health.clone(),
+        readers: Arc::new(Threads),
+        replace_after: config.replace_after,
+    };
+    let end = CancellationToken::new();
+    let half = side.assemble(&end).await.context("read the agents")?;
+    let AgentHalf { dispatch, door, decided, tasks, answers, parts: halves, writers: writing } = half;
 
     let mut parts = JoinSet::new();
     let mut writers = JoinSet::new();
-    let end = CancellationToken::new();
-    parts.spawn(part("dispatcher", infallible(dispatcher.run(end.clone()))));
-    let rows_written = Arc::new(Notify::new());
-    let (recorder, to_record) = mpsc::channel(commit::QUEUE);
-    let recording = Recorder {
-        ledger: ledger.clone(),
-        clock: clock.clone(),
-        dispatch: dispatch.clone(),
-        health: health.clone(),
-        rows_written: rows_written.clone(),
-    };
-    writers.spawn(recording.run(to_record));
-    let (applier, to_apply) = mpsc::channel(commit::QUEUE);
-    let applying = Applier {
-        ledger: ledger.clone(),
-        languages: languages.clone(),
-        clock: clock.clone(),
-        dispatch: dispatch.clone(),
-        health: health.clone(),
-        rows_written,
-    };
-    writers.spawn(applying.run(to_apply));
-    let decided = Arc::new(Notify::new());
-    let custodian = Custodian {
-        ledger: ledger.clone(),
-        dispatch: dispatch.clone(),
-        clock: clock.clone(),
-        replace_after: config.replace_after,
-        decided: decided.clone(),
-    };
-    parts.spawn(part("custodian", infallible(custodian.run(end.clone()))));
+    for (name, running) in halves {
+        parts.spawn(part(name, infallible(running)));
+    }
+    for running in writing {
+        writers.spawn(running);
+    }
     let progress = Progress::new(ledger.clone(), dispatch.clone(), health.clone());
     parts.spawn(part("progress", infallible(progress.clone().run(end.clone()))));
 
     open_unfinished(&ledger, &dispatch).await.context("open the unfinished batches")?;
-    let tasks = TaskTracker::new();
     let services = Services {
         planner,
         ledger,
         dispatch,
         progress,
-        recorder,
-        applier,
         health,
-        answers: Answers::default(),
+        answers,
         languages,
         clock,
-        database_id: database_id.into(),
         decided,
         tasks: tasks.clone(),
     };
@@ -143,8 +122,8 @@ async fn serve(
         database = config.database.url,
         "controller is up"
     );
-    parts.spawn(part("control", serve_control(listeners.control, services.clone(), end.clone())));
-    parts.spawn(part("agents", serve_agents(listeners.agent, services, end.clone())));
+    parts.spawn(part("control", serve_control(listeners.control, services, end.clone())));
+    parts.spawn(part("agents", door.serve(incoming(listeners.agent), end.clone())));
 
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
@@ -190,13 +169,6 @@ fn unexpected(ended: Option<Result<anyhow::Result<&'static str>, JoinError>>) ->
         Some(Err(error)) => anyhow::Error::new(error).context("a part of the controller died"),
         None => anyhow::anyhow!("the controller has no parts"),
     }
-}
-
-/// Agents that had a session when the controller was last up: they may hold
-/// recordings that nobody recorded.
-async fn connected_agents(ledger: &Ledger) -> anyhow::Result<Vec<AgentName>> {
-    let agents = ledger.all_agents().await?.into_iter();
-    Ok(agents.filter(|agent| agent.connected).map(|agent| agent.name).collect())
 }
 
 async fn open_unfinished(ledger: &Ledger, dispatch: &Dispatch) -> anyhow::Result<()> {

@@ -1,15 +1,16 @@
 //! What an agent says it holds since before this session: compared with the
 //! source, then recorded; or rejected, so that it is sent again.
 
-use cofi_proto::{RecordingId, session::Held};
-use tokio::sync::mpsc;
+use cofi_proto::{Digest, RecordingId, session::Held};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     chain::error_chain,
     commit::ToRecord,
     delivery::{Host, Offered},
     dispatch::Dispatch,
-    ledger::{Ledger, LedgerError, ManifestRecord, Placement},
+    lane::Readers,
+    ledger::{AgentLedger, LedgerError, ManifestRecord, Placement},
     scheduler::Event,
     source,
 };
@@ -18,7 +19,8 @@ use crate::{
 pub async fn verify_held(
     held: Vec<Held>,
     host: &Host,
-    ledger: &Ledger,
+    ledger: &dyn AgentLedger,
+    readers: &dyn Readers,
     dispatch: &Dispatch,
     recorder: &mpsc::Sender<ToRecord>,
 ) -> Result<(), LedgerError> {
@@ -39,7 +41,7 @@ pub async fn verify_held(
                 dispatch.event(Event::OfferSettled(held.recording)).await;
                 dispatch.release(host.agent.clone(), held.recording, "held elsewhere".to_owned()).await;
             }
-            Some(record) => settle(offered, record, host, dispatch, recorder).await,
+            Some(record) => settle(offered, record, host, readers, dispatch, recorder).await,
         }
     }
     Ok(())
@@ -53,6 +55,7 @@ async fn settle(
     offered: Offered,
     record: &ManifestRecord,
     host: &Host,
+    readers: &dyn Readers,
     dispatch: &Dispatch,
     recorder: &mpsc::Sender<ToRecord>,
 ) {
@@ -65,15 +68,9 @@ async fn settle(
         let size = offered.size;
         offered.verify(host.clone(), size, digest).map_err(|error| error.to_string())
     } else {
-        let (root, planned) = (record.source.clone(), record.planned.clone());
-        let reading = tokio::task::spawn_blocking(move || source::digest(&root, &planned));
-        match reading.await {
-            Ok(Ok((size, digest))) => {
-                offered.verify(host.clone(), size, digest).map_err(|error| error.to_string())
-            }
-            Ok(Err(error)) => Err(error_chain(&error)),
-            Err(error) => Err(error.to_string()),
-        }
+        read(record, readers).await.and_then(|(size, digest)| {
+            offered.verify(host.clone(), size, digest).map_err(|error| error.to_string())
+        })
     };
     match verified {
         // If the recorder has gone the process is ending; the agent will
@@ -89,5 +86,19 @@ async fn settle(
             dispatch.event(event).await;
             dispatch.release(host.agent.clone(), recording, reason).await;
         }
+    }
+}
+
+/// Size and digest of the source, or why they cannot be had.
+async fn read(record: &ManifestRecord, readers: &dyn Readers) -> Result<(u64, Digest), String> {
+    let (root, planned) = (record.source.clone(), record.planned.clone());
+    let (told, digest) = oneshot::channel();
+    readers.once(Box::pin(async move {
+        // Whoever asked may have gone.
+        told.send(source::digest(&root, &planned)).ok();
+    }));
+    match digest.await {
+        Ok(read) => read.map_err(|error| error_chain(&error)),
+        Err(_) => Err("the source could not be read to its end".to_owned()),
     }
 }

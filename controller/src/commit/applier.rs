@@ -14,7 +14,7 @@ use crate::{
     delivery::Host,
     dispatch::Dispatch,
     health::Health,
-    ledger::{Applied, Ledger, ReportedResult},
+    ledger::{AgentLedger, Applied, ReportedResult},
 };
 
 /// A result, and who reported it.
@@ -34,7 +34,7 @@ const PARKED: usize = 16 * 1_024;
 #[derive(Debug)]
 pub struct Applier {
     /// Holds the rows.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn AgentLedger>,
     /// What codes are known.
     pub languages: Arc<LanguageTable>,
     /// Gives the time of day.

@@ -6,7 +6,7 @@ use cofi_proto::clock::Clock;
 use tokio::sync::{Notify, mpsc};
 
 use super::{gather, persist};
-use crate::{delivery::StoredRecording, dispatch::Dispatch, health::Health, ledger::Ledger};
+use crate::{delivery::StoredRecording, dispatch::Dispatch, health::Health, ledger::AgentLedger};
 
 /// A verified acknowledgement.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct ToRecord(
 #[derive(Debug)]
 pub struct Recorder {
     /// Holds the rows.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn AgentLedger>,
     /// Gives the time of day.
     pub clock: Arc<dyn Clock>,
     /// Passes the receipts on.

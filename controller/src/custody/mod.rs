@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain::error_chain,
     dispatch::Dispatch,
-    ledger::{GiveUp, Ledger, LedgerError, Standing, StandingRecord},
+    ledger::{AgentLedger, GiveUp, LedgerError, Standing, StandingRecord},
 };
 
 /// Longest time between two looks; a shorter `replace_after` is looked at more
@@ -41,7 +41,7 @@ const PAGE: i64 = 500;
 #[derive(Debug)]
 pub struct Custodian {
     /// Holds the rows.
-    pub ledger: Ledger,
+    pub ledger: Arc<dyn AgentLedger>,
     /// Knows who is there.
     pub dispatch: Dispatch,
     /// Gives the time of day.

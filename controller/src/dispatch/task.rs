@@ -22,7 +22,8 @@ use crate::{
     health::Health,
     lane::Order,
     ledger::{
-        Applied, BatchRecord, Ledger, LedgerError, PendingLid, PlacementFailure, Recorded, ReportedResult,
+        AgentLedger, Applied, BatchRecord, LedgerError, PendingLid, PlacementFailure, Recorded,
+        ReportedResult,
     },
     scheduler::{Action, Condition, Event, Scheduler, Unfit},
 };
@@ -44,7 +45,7 @@ pub struct Dispatcher {
     batches: HashMap<BatchId, (String, Vec<String>)>,
     messages: mpsc::Receiver<Message>,
     beside: JoinSet<Beside>,
-    ledger: Ledger,
+    ledger: Arc<dyn AgentLedger>,
     clock: Arc<dyn Clock>,
     health: Health,
     started: Instant,
@@ -62,7 +63,7 @@ impl Dispatcher {
     pub fn new(
         generation: u64,
         expected: Vec<AgentName>,
-        ledger: Ledger,
+        ledger: Arc<dyn AgentLedger>,
         clock: Arc<dyn Clock>,
         health: Health,
     ) -> (Self, Dispatch) {
@@ -287,7 +288,13 @@ fn condition(heartbeat: &Heartbeat) -> Condition {
     Condition { free_disk: heartbeat.free_disk_bytes, lid_waiting: heartbeat.lid_waiting, engine }
 }
 
-async fn load(ledger: Ledger, health: Health, batch: BatchId, after: i64, limit: i64) -> Beside {
+async fn load(
+    ledger: Arc<dyn AgentLedger>,
+    health: Health,
+    batch: BatchId,
+    after: i64,
+    limit: i64,
+) -> Beside {
     match LedgerError::or_silence(ledger.planned_recordings(batch, after, limit)).await {
         Ok(recordings) => Some(Event::Loaded { batch, after, recordings }),
         Err(error) => {
@@ -305,7 +312,7 @@ enum Chore {
 }
 
 /// Does a chore, for as long as it takes while the database is away.
-async fn insist(chore: Chore, ledger: Ledger, health: Health, now: i64) -> Beside {
+async fn insist(chore: Chore, ledger: Arc<dyn AgentLedger>, health: Health, now: i64) -> Beside {
     loop {
         let work = async {
             match &chore {

@@ -2,8 +2,9 @@
 //! reports come up; what was sent and what is acknowledged are compared here.
 
 mod reader;
+mod readers;
 
-use std::{collections::HashMap, thread};
+use std::collections::HashMap;
 
 use cofi_proto::{
     DeliveryId,
@@ -11,6 +12,7 @@ use cofi_proto::{
 };
 pub use reader::Order;
 use reader::Progress;
+pub use readers::{Readers, Reading, Threads};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -48,13 +50,11 @@ pub trait Reports: Send {
 impl Lane {
     /// Starts the reader. Gives the pieces that go down, and the rest of the
     /// lane, to be run.
-    pub fn open(self) -> std::io::Result<(mpsc::Receiver<Piece>, OpenLane)> {
+    pub fn open(self, readers: &dyn Readers) -> std::io::Result<(mpsc::Receiver<Piece>, OpenLane)> {
         let (pieces, outgoing) = mpsc::channel(PIECES);
         let (said, progress) = mpsc::channel(PROGRESS);
         let Self { id, host, orders, ended } = self;
-        thread::Builder::new()
-            .name(format!("lane-{}", id.0))
-            .spawn(move || reader::read(orders, &pieces, &said))?;
+        readers.last(format!("lane-{}", id.0), Box::pin(reader::read(orders, pieces, said)))?;
         Ok((outgoing, OpenLane { id, host, ended, progress, sent: HashMap::new() }))
     }
 }

@@ -1,6 +1,7 @@
-//! The thread of a lane: reads recordings from their source, hashes them, and
-//! hands them on as pieces. Blocking reads stay off the async threads, and a
-//! full lane blocks here: flow control is the backpressure.
+//! The reader of a lane: reads recordings from their source, hashes them, and
+//! hands them on as pieces. Its reads block, so that it is run off the async
+//! threads ([`super::Readers`]); a full lane waits here: flow control is the
+//! backpressure.
 
 use bytes::Bytes;
 use cofi_proto::{
@@ -41,33 +42,33 @@ pub(super) enum Progress {
 /// The lane has closed.
 struct Closed;
 
-/// Sends what is ordered until the lane closes. Blocks.
-pub(super) fn read(
+/// Sends what is ordered until the lane closes. Blocks while it reads.
+pub(super) async fn read(
     mut orders: mpsc::Receiver<Order>,
-    pieces: &mpsc::Sender<Piece>,
-    progress: &mpsc::Sender<Progress>,
+    pieces: mpsc::Sender<Piece>,
+    progress: mpsc::Sender<Progress>,
 ) {
-    while let Some(order) = orders.blocking_recv() {
-        if send(&order, pieces, progress).is_err() {
+    while let Some(order) = orders.recv().await {
+        if send(&order, &pieces, &progress).await.is_err() {
             return;
         }
     }
 }
 
-fn send(
+async fn send(
     order: &Order,
     pieces: &mpsc::Sender<Piece>,
     progress: &mpsc::Sender<Progress>,
 ) -> Result<(), Closed> {
     let mut file = match SourceFile::open(&order.root, &order.recording) {
         Ok(file) => file,
-        Err(error) => return give_up(order, 0, &error, pieces, progress),
+        Err(error) => return give_up(order, 0, &error, pieces, progress).await,
     };
     loop {
         let offset = file.offset();
         let data = match file.read_piece() {
             Ok(data) => data,
-            Err(error) => return give_up(order, offset, &error, pieces, progress),
+            Err(error) => return give_up(order, offset, &error, pieces, progress).await,
         };
         let tail = if file.at_end() {
             match file.finish() {
@@ -75,17 +76,17 @@ fn send(
                     let recording = order.recording.recording;
                     let sent = Sent { recording, size: file.size(), digest };
                     // Before the piece: its acknowledgement must find this.
-                    tell(progress, Progress::Sent(order.delivery, sent))?;
+                    tell(progress, Progress::Sent(order.delivery, sent)).await?;
                     Some(PieceTail::Whole(digest))
                 }
-                Err(error) => return give_up(order, offset, &error, pieces, progress),
+                Err(error) => return give_up(order, offset, &error, pieces, progress).await,
             }
         } else {
             None
         };
         let last = tail.is_some();
         let head = (offset == 0).then(|| head(order));
-        hand_on(pieces, Piece { delivery: order.delivery, offset, head, tail, data })?;
+        hand_on(pieces, Piece { delivery: order.delivery, offset, head, tail, data }).await?;
         if last {
             return Ok(());
         }
@@ -103,7 +104,7 @@ fn head(order: &Order) -> PieceHead {
 }
 
 /// Says why, and ends the recording on the wire if it has begun there.
-fn give_up(
+async fn give_up(
     order: &Order,
     offset: u64,
     error: &SourceError,
@@ -111,18 +112,18 @@ fn give_up(
     progress: &mpsc::Sender<Progress>,
 ) -> Result<(), Closed> {
     let cause = Cause::Source { code: error.code(), reason: error.to_string() };
-    tell(progress, Progress::Failed(order.delivery, cause))?;
+    tell(progress, Progress::Failed(order.delivery, cause)).await?;
     if offset == 0 {
         return Ok(());
     }
     let tail = Some(PieceTail::GivenUp);
-    hand_on(pieces, Piece { delivery: order.delivery, offset, head: None, tail, data: Bytes::new() })
+    hand_on(pieces, Piece { delivery: order.delivery, offset, head: None, tail, data: Bytes::new() }).await
 }
 
-fn hand_on(pieces: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), Closed> {
-    pieces.blocking_send(piece).map_err(|_| Closed)
+async fn hand_on(pieces: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), Closed> {
+    pieces.send(piece).await.map_err(|_| Closed)
 }
 
-fn tell(progress: &mpsc::Sender<Progress>, said: Progress) -> Result<(), Closed> {
-    progress.blocking_send(said).map_err(|_| Closed)
+async fn tell(progress: &mpsc::Sender<Progress>, said: Progress) -> Result<(), Closed> {
+    progress.send(said).await.map_err(|_| Closed)
 }

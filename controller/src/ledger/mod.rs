@@ -16,6 +16,7 @@ mod check;
 mod database;
 mod earlier;
 mod error;
+mod for_agents;
 mod history;
 mod lid_status;
 mod manifest;
@@ -38,6 +39,7 @@ pub use check::{CheckScope, CheckedPage, Flaw, FlawKey, FlawKind, HeldRecording,
 use database::Database;
 pub use database::{Claim, DatabaseUrl};
 pub use error::LedgerError;
+pub use for_agents::AgentLedger;
 pub use records::*;
 pub use schema::{Finding, Mend, MigrationPlan, Step, migrate, plan_migration};
 

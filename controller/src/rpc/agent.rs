@@ -26,8 +26,8 @@ use crate::{
     commit::{ToApply, ToRecord},
     delivery::Host,
     dispatch::{Dispatch, Down, JoinRefused, Session},
-    lane::Reports,
-    ledger::{AgentRecord, Custody, Ledger, LedgerError, Standing, StandingRecord},
+    lane::{Readers, Reports},
+    ledger::{AgentLedger, AgentRecord, Custody, LedgerError, Standing, StandingRecord},
     scheduler::{Event, LEASE},
     verify::verify_held,
 };
@@ -39,16 +39,17 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Answers agents.
 #[derive(Debug, Clone)]
-pub(super) struct Agents {
-    pub(super) ledger: Ledger,
-    pub(super) dispatch: Dispatch,
-    pub(super) answers: Answers,
-    pub(super) recorder: mpsc::Sender<ToRecord>,
-    pub(super) applier: mpsc::Sender<ToApply>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) tasks: TaskTracker,
-    pub(super) database_id: Arc<str>,
-    pub(super) decided: Arc<Notify>,
+pub(crate) struct Agents {
+    pub(crate) ledger: Arc<dyn AgentLedger>,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) answers: Answers,
+    pub(crate) recorder: mpsc::Sender<ToRecord>,
+    pub(crate) applier: mpsc::Sender<ToApply>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) readers: Arc<dyn Readers>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) database_id: Arc<str>,
+    pub(crate) decided: Arc<Notify>,
 }
 
 type Downward<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -112,8 +113,9 @@ impl AgentService for Agents {
         };
         let lane = self.dispatch.open_lane(token).await.ok_or(RpcError::StaleSession)?;
         let ended = lane.ended.clone();
-        let (pieces, open) =
-            lane.open().map_err(|error| RpcError::Internal(format!("start a reader: {error}")))?;
+        let (pieces, open) = lane
+            .open(&*self.readers)
+            .map_err(|error| RpcError::Internal(format!("start a reader: {error}")))?;
         self.tasks.spawn(open.run(WireReports(up), self.dispatch.clone(), self.recorder.clone()));
         let pieces = ReceiverStream::new(pieces).map(|piece| Ok(piece.into()));
         Ok(Response::new(Box::pin(until(pieces, ended))))
@@ -217,7 +219,7 @@ impl Hearing<'_> {
     }
 
     async fn take(&self, message: Up) -> Result<(), RpcError> {
-        let Agents { ledger, dispatch, recorder, applier, .. } = self.agents;
+        let Agents { ledger, dispatch, recorder, applier, readers, .. } = self.agents;
         match message {
             Up::Hello(_) => {
                 Err(cofi_proto::Malformed::invalid("message", "a second hello", "one hello").into())
@@ -225,7 +227,7 @@ impl Hearing<'_> {
             Up::Held(page) => {
                 let last = page.last;
                 let held = group(page.recordings, Group::Other)?;
-                verify_held(held, &self.host, ledger, dispatch, recorder).await?;
+                verify_held(held, &self.host, &**ledger, &**readers, dispatch, recorder).await?;
                 if last {
                     dispatch.event(Event::Reconciled(self.host.agent.clone())).await;
                     self.say_what_is_pending().await?;

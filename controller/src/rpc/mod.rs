@@ -9,7 +9,7 @@ mod fleet;
 mod pages;
 mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use cofi_language::LanguageTable;
 use cofi_proto::{
@@ -25,20 +25,25 @@ use cofi_proto::{
     },
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::{Notify, mpsc},
+    sync::Notify,
 };
+use tokio_stream::Stream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     Response, Status,
-    transport::{Server, server::TcpIncoming},
+    transport::{
+        Server,
+        server::{Connected, TcpIncoming},
+    },
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+pub(crate) use self::agent::Agents;
 use self::status::RpcError;
 use crate::{
     check::{Answers, Checker},
-    commit::{ToApply, ToRecord},
     dispatch::Dispatch,
     health::Health,
     ledger::Ledger,
@@ -68,10 +73,6 @@ pub(crate) struct Services {
     pub(crate) dispatch: Dispatch,
     /// Looks at batches.
     pub(crate) progress: Progress,
-    /// Records acknowledgements.
-    pub(crate) recorder: mpsc::Sender<ToRecord>,
-    /// Applies results.
-    pub(crate) applier: mpsc::Sender<ToApply>,
     /// Whether the database answers.
     pub(crate) health: Health,
     /// Questions of the checker to agents.
@@ -80,8 +81,6 @@ pub(crate) struct Services {
     pub(crate) languages: Arc<LanguageTable>,
     /// Gives the time of day.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Names the database for ever.
-    pub(crate) database_id: Arc<str>,
     /// Rung when something was decided about an agent.
     pub(crate) decided: Arc<Notify>,
     /// What outlives a call.
@@ -139,11 +138,13 @@ pub(crate) async fn serve_control(
         .add_service(health)
         .add_optional_service(reflection().build_v1().inspect_err(no_reflection).ok())
         .add_optional_service(reflection().build_v1alpha().inspect_err(no_reflection).ok())
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.cancelled_owned(),
-        )
+        .serve_with_incoming_shutdown(incoming(listener), stop.cancelled_owned())
         .await
+}
+
+/// Connections as they are answered.
+pub(crate) fn incoming(listener: TcpListener) -> TcpIncoming {
+    TcpIncoming::from(listener).with_nodelay(Some(true))
 }
 
 /// What operators can list and describe; the agents' service is not theirs.
@@ -167,28 +168,17 @@ fn no_reflection(error: &tonic_reflection::server::Error) {
 }
 
 /// Answers agents until it is stopped.
-pub(crate) async fn serve_agents(
-    listener: TcpListener,
-    services: Services,
+pub(crate) async fn serve_agents<C>(
+    connections: impl Stream<Item = io::Result<C>>,
+    agents: Agents,
     stop: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
-    let agents = agent::Agents {
-        ledger: services.ledger,
-        dispatch: services.dispatch,
-        answers: services.answers,
-        recorder: services.recorder,
-        applier: services.applier,
-        clock: services.clock,
-        tasks: services.tasks,
-        database_id: services.database_id,
-        decided: services.decided,
-    };
+) -> Result<(), tonic::transport::Error>
+where
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
     server()
         .add_service(AgentServiceServer::new(agents).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.cancelled_owned(),
-        )
+        .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
         .await
 }
 
