@@ -5,7 +5,9 @@ use std::sync::Arc;
 use cofi_proto::{
     BatchId, Digest, RecordingId,
     clock::FixedClock,
-    session::{Identified, Identify, LanguageProbability, LidFailure, LidOutcome, ResultReceipt},
+    session::{
+        FailureClass, Identified, Identify, LanguageProbability, LidFailure, LidOutcome, ResultReceipt,
+    },
 };
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -53,7 +55,12 @@ fn stored(ordinal: i64, name: &str) -> Change {
 }
 
 fn failed(ordinal: i64, round: i32) -> Finished {
-    let failure = LidFailure { code: "empty".to_owned(), reason: "no \"audio\"\n".to_owned(), attempts: 1, class: FailureClass::Agent };
+    let failure = LidFailure {
+        code: "timeout".to_owned(),
+        reason: "no \"audio\"\n".to_owned(),
+        attempts: 1,
+        class: FailureClass::Agent,
+    };
     Finished { recording: id(ordinal), digest: content(ordinal), round, outcome: LidOutcome::Failed(failure) }
 }
 

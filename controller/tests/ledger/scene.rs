@@ -9,7 +9,7 @@ use cofi_controller::{
 };
 use cofi_proto::{
     BatchId, Digest, RecordingId,
-    session::{Identified, LidFailure, LidOutcome},
+    session::{FailureClass, Identified, LidFailure, LidOutcome},
 };
 
 /// What the clock says, in microseconds.
@@ -115,6 +115,7 @@ pub fn undecodable(batch: BatchId, ordinal: i64, round: i32) -> ReportedResult {
         code: "undecodable".to_owned(),
         reason: "no frame could be read".to_owned(),
         attempts: 2,
+        class: FailureClass::Recording,
     };
     result(batch, ordinal, round, LidOutcome::Failed(failure))
 }

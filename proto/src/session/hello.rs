@@ -96,6 +96,8 @@ pub struct Heartbeat {
     pub lid_waiting: u64,
     /// The engine.
     pub engine: Engine,
+    /// The disk for recordings.
+    pub storage: Storage,
 }
 
 impl TryFrom<pb::Heartbeat> for Heartbeat {
@@ -106,6 +108,7 @@ impl TryFrom<pb::Heartbeat> for Heartbeat {
             free_disk_bytes: heartbeat.free_disk_bytes,
             lid_waiting: heartbeat.lid_waiting,
             engine: heartbeat.engine.ok_or(Malformed::Missing("heartbeat.engine"))?.try_into()?,
+            storage: heartbeat.storage.map(TryInto::try_into).transpose()?.unwrap_or_default(),
         })
     }
 }
@@ -116,6 +119,7 @@ impl From<Heartbeat> for pb::Heartbeat {
             free_disk_bytes: heartbeat.free_disk_bytes,
             lid_waiting: heartbeat.lid_waiting,
             engine: Some(heartbeat.engine.into()),
+            storage: Some(heartbeat.storage.into()),
         }
     }
 }
@@ -174,5 +178,43 @@ impl From<Engine> for pb::Engine {
             EngineState::Failed => pb::EngineState::Failed,
         };
         Self { state: state.into(), reason: engine.reason, name: engine.name, device: engine.device }
+    }
+}
+
+/// What an agent says of its disk for recordings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// Recordings can be stored, as far as there is room.
+    #[default]
+    Ready,
+    /// No room but what is reserved; what would mend that.
+    Full(String),
+    /// The disk failed, and was not seen to work since; how it failed.
+    Failed(String),
+}
+
+impl TryFrom<pb::Storage> for Storage {
+    type Error = Malformed;
+
+    fn try_from(storage: pb::Storage) -> Result<Self, Malformed> {
+        match storage.state() {
+            pb::StorageState::Unspecified => {
+                Err(Malformed::invalid("storage.state", storage.state, "a known state"))
+            }
+            pb::StorageState::Ready => Ok(Self::Ready),
+            pb::StorageState::Full => Ok(Self::Full(cut_reason(storage.reason))),
+            pb::StorageState::Failed => Ok(Self::Failed(cut_reason(storage.reason))),
+        }
+    }
+}
+
+impl From<Storage> for pb::Storage {
+    fn from(storage: Storage) -> Self {
+        let (state, reason) = match storage {
+            Storage::Ready => (pb::StorageState::Ready, String::new()),
+            Storage::Full(reason) => (pb::StorageState::Full, reason),
+            Storage::Failed(reason) => (pb::StorageState::Failed, reason),
+        };
+        Self { state: state.into(), reason }
     }
 }

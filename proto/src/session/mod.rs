@@ -3,8 +3,8 @@
 mod hello;
 mod result;
 
-pub use hello::{Engine, EngineState, Heartbeat, Hello};
-pub use result::{Identified, LanguageProbability, LidFailure, LidOutcome, LidResult};
+pub use hello::{Engine, EngineState, Heartbeat, Hello, Storage};
+pub use result::{FailureClass, Identified, LanguageProbability, LidFailure, LidOutcome, LidResult};
 
 use crate::{
     Digest, Malformed, RecordingId,

@@ -59,6 +59,35 @@ pub struct LidFailure {
     pub reason: String,
     /// How often the agent tried.
     pub attempts: i32,
+    /// What it lies in.
+    pub class: FailureClass,
+}
+
+/// What a failure lies in, and against whom it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureClass {
+    /// The recording: it would fail anywhere.
+    Recording,
+    /// The agent that had it: its engine, its disk.
+    Agent,
+}
+
+impl From<pb::FailureClass> for FailureClass {
+    fn from(class: pb::FailureClass) -> Self {
+        match class {
+            pb::FailureClass::Unspecified | pb::FailureClass::Recording => Self::Recording,
+            pb::FailureClass::Agent => Self::Agent,
+        }
+    }
+}
+
+impl From<FailureClass> for pb::FailureClass {
+    fn from(class: FailureClass) -> Self {
+        match class {
+            FailureClass::Recording => Self::Recording,
+            FailureClass::Agent => Self::Agent,
+        }
+    }
 }
 
 /// Longest language code or failure code that is taken.
@@ -72,6 +101,7 @@ impl TryFrom<pb::LidResult> for LidResult {
         let outcome = match result.outcome.ok_or(Malformed::Missing("result.outcome"))? {
             pb::lid_result::Outcome::Identified(identified) => LidOutcome::Identified(identified.try_into()?),
             pb::lid_result::Outcome::Failure(failure) => LidOutcome::Failed(LidFailure {
+                class: failure.class().into(),
                 code: text("failure.code", failure.code, MAX_CODE_CHARS)?,
                 reason: cut_reason(failure.reason),
                 attempts: failure.attempts.max(0),
@@ -132,6 +162,7 @@ impl From<LidResult> for pb::LidResult {
                 code: failure.code,
                 reason: failure.reason,
                 attempts: failure.attempts,
+                class: pb::FailureClass::from(failure.class).into(),
             }),
         };
         let digest = result.digest.map(|digest| bytes::Bytes::copy_from_slice(digest.as_bytes()));
