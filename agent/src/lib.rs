@@ -18,6 +18,9 @@
 //! Everything that must survive is in the journal or in `recordings/`; the
 //! rest is made anew at each start and each session.
 
+#[macro_use]
+pub mod failpoint;
+
 mod backoff;
 mod chain;
 pub mod config;

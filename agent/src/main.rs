@@ -16,6 +16,10 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const WRONG_CONFIG: u8 = 64;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    if let Some(exit) = cofi_agent::failpoint::begin() {
+        return exit;
+    }
     let args = Args::parse();
     let outcome = match &args.command {
         Some(Command::LidWorker(worker)) => {

@@ -186,6 +186,7 @@ impl Agent {
                 "recordings in the engine are given up: they will be identified after the next start"
             );
         }
+        failpoint!(async ENGINE_DRAINED => return);
         let settled = async {
             self.store.settle().await.context("settle the store")?;
             self.journal.settle().await.context("settle the journal")?;

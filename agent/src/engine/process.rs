@@ -143,6 +143,7 @@ impl Process {
         request: &Request,
         within: Duration,
     ) -> Result<WorkerLine, WorkerError> {
+        failpoint!(async RECORDING_TAKEN => return Err(WorkerError::OutOfTurn("failpoint")));
         let mut line = request.to_line().map_err(WorkerError::Request)?;
         line.push('\n');
         let exchange = async {

@@ -135,6 +135,7 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
             }
         };
         self.connection = Some(connection);
+        failpoint!(async CHANGES_COMMITTED => self.connection = None);
         if brought.results {
             self.tells.results.send_modify(|count| *count = count.wrapping_add(1));
         }
@@ -160,6 +161,7 @@ SELECT max((SELECT coalesce(max(position), 0) FROM job), (SELECT coalesce(max(po
             let one = making.make(change).await?;
             brought = Brought { results: brought.results | one.results, jobs: brought.jobs | one.jobs };
         }
+        failpoint!(async CHANGES_WRITTEN => return Err(JournalError::write(sqlx::Error::Io(cofi_failpoint::io_error()))));
         transaction.commit().await.map_err(JournalError::write)?;
         Ok(brought)
     }

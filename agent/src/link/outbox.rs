@@ -33,7 +33,9 @@ pub(super) async fn run(link: &Link, up: &mpsc::Sender<pb::FromAgent>) -> Result
             continue;
         }
         let (results, last) = group(rows, cursor);
+        failpoint!(async RESULTS_READ => return Err(LinkError::Ended("session")));
         send(up, pb::from_agent::Message::Results(pb::ResultGroup { results })).await?;
+        failpoint!(async RESULTS_SENT => return Err(LinkError::Ended("session")));
         cursor = last;
         link.sent.send_replace(cursor);
     }
@@ -47,6 +49,7 @@ async fn held(link: &Link, up: &mpsc::Sender<pb::FromAgent>) -> Result<(), LinkE
         cursor = page.last().map(|held| held.recording);
         let recordings = page.into_iter().map(Into::into).collect();
         send(up, pb::from_agent::Message::Held(pb::HeldPage { recordings, last })).await?;
+        failpoint!(async PAGE_OFFERED => return Err(LinkError::Ended("session")));
         if last {
             return Ok(());
         }

@@ -71,6 +71,7 @@ fn messages(
         if group.is_empty() {
             return None;
         }
+        failpoint!(async ACKNOWLEDGEMENTS_READY => return None);
         let group = pb::DeliveryReports { reports: group.into_iter().map(Into::into).collect() };
         Some((pb::from_receiver::Message::Reports(group), (reports, over)))
     });

@@ -52,6 +52,7 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
         Ok::<_, LinkError>((down, welcome))
     };
     let (mut down, welcome) =
+    failpoint!(async WELCOMED => return Err(LinkError::Ended(SESSION)));
         timeout(OPEN_TIMEOUT, opening).await.map_err(|_| LinkError::Silent("the hello"))??;
     if !welcome.database_id.is_empty() {
         link.layout.belong_to(&welcome.database_id)?;
@@ -146,10 +147,12 @@ async fn take(
     // Answers are not waited for: what fails is offered, asked for or sent
     // again in a later session, and the journal says itself that it failed.
     match message.message {
+            failpoint!(async RECORDED_HEARD => return Err(LinkError::Ended(SESSION)));
         Some(Message::Recorded(recorded)) => {
             let recordings: Vec<RecordingId> = group(recorded.recordings, Group::Other)?;
             link.journal.post(Change::Recorded(recordings)).await?;
         }
+            failpoint!(async RECEIPTS_HEARD => return Err(LinkError::Ended(SESSION)));
         Some(Message::ResultReceipts(receipts)) => {
             let receipts = group(receipts.receipts, Group::Other)?;
             link.journal.post(Change::Receipted(receipts)).await?;

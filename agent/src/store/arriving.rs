@@ -116,6 +116,7 @@ impl Arriving {
             )));
         }
         self.incoming.file.write_all(data).map_err(|error| Refused::io("write", &error))?;
+        failpoint!(PIECE_WRITTEN => return Err(Refused::io("write", &cofi_failpoint::io_error())));
         self.hasher.update(data);
         self.written += length;
         self.begin_write_back();

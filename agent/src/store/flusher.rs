@@ -222,6 +222,7 @@ impl Flusher {
                 incoming: incoming.name.clone(),
             }
         });
+        failpoint!(FILES_FLUSHED => return self.refuse_all(group, &JournalError::Closed));
         match self.runtime.block_on(self.journal.commit(Change::Stored(rows.collect()))) {
             Ok(()) => group,
             Err(error) => self.refuse_all(group, &error),

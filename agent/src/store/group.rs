@@ -62,7 +62,10 @@ pub(super) fn flush(group: &[Stored]) -> Vec<io::Result<()>> {
         let incoming = &stored.arrived.incoming;
         fadvise(&incoming.file, incoming.written_back, None, Advice::DontNeed).ok();
     }
-    let flush = |stored: &Stored| fdatasync(&stored.arrived.incoming.file).map_err(io::Error::from);
+    let flush = |stored: &Stored| {
+        failpoint!(FILE_WHOLE => return Err(cofi_failpoint::io_error()));
+        fdatasync(&stored.arrived.incoming.file).map_err(io::Error::from)
+    };
     let threads = FLUSH_THREADS.min(group.len());
     if threads < 2 {
         return group.iter().map(flush).collect();

@@ -49,6 +49,7 @@ impl<'a> Placing<'a> {
             publish::withdraw(publish, folder, place.audio_name)
                 .map_err(|error| Refused::io("withdraw the older content", &error))?;
         }
+        failpoint!(ROW_JOURNALED => return Err(Refused::io("rename", &cofi_failpoint::io_error())));
         layout
             .incoming
             .rename(place.incoming, folder, place.audio_name)
@@ -73,6 +74,7 @@ impl<'a> Placing<'a> {
 
     /// Makes the new names last. Tells for which batches that failed.
     pub(super) fn sync(&self) -> Result<(), HashSet<BatchId>> {
+        failpoint!(FILES_RENAMED => return Err(self.folders.keys().copied().collect()));
         let sync = |what: &str, folder: &Dir| {
             sync_folder(folder)
                 .inspect_err(|error| tracing::error!(folder = what, %error, "could not flush a folder"))

@@ -81,6 +81,7 @@ async fn finish_unplaced(
     }
     recovered.finished = placed.len();
     recovered.dropped = lost.len();
+    failpoint!(async STORE_MENDED => return Err(StoreError::Closed));
     journal.commit(Change::Forgotten(lost)).await?;
     Ok(journal.commit(Change::Placed(placed)).await?)
 }

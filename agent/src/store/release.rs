@@ -16,6 +16,7 @@ use crate::journal::{Change, Journal, JournalError, Standing};
 /// between leaves rows without files, which the next start drops.
 pub(super) async fn release(layout: &Layout, journal: &Journal, recordings: &[RecordingId]) {
     let gone = async {
+        failpoint!(async RELEASE_HEARD => return Err(JournalError::Closed));
         let mut gone = Vec::with_capacity(recordings.len());
         for held in journal.held_of(recordings).await? {
             match remove_files(layout, journal, &held).await {
@@ -26,6 +27,7 @@ pub(super) async fn release(layout: &Layout, journal: &Journal, recordings: &[Re
             }
         }
         sync_all(layout, &gone);
+        failpoint!(async FILES_RELEASED => return Err(JournalError::Closed));
         tracing::info!(asked = recordings.len(), removed = gone.len(), "recordings released");
         journal.commit(Change::Forgotten(gone)).await
     };
