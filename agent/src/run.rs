@@ -21,8 +21,9 @@ use crate::{
     Config, Stop,
     chain::Chain,
     engine::{Board, Pool, Program, feed},
+    holdings::OnDisk,
     journal::{Change, Journal},
-    link::Link,
+    link::{Link, Tcp},
     store::{Layout, Store},
 };
 
@@ -125,9 +126,8 @@ impl Agent {
         let drain_grace = config.drain_grace;
         let link = Link {
             config: Arc::new(config),
-            layout,
-            store: store.clone(),
-            journal: journal.clone(),
+            holdings: Arc::new(OnDisk { layout, store: store.clone(), journal: journal.clone() }),
+            network: Arc::new(Tcp),
             board: board_seen,
             sent: Arc::new(sent),
             stop: stop.clone(),

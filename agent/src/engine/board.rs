@@ -8,7 +8,7 @@ use cofi_proto::{
 
 /// The state of one worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Worker {
+pub enum Worker {
     /// Its process is coming up for the first time.
     Starting,
     /// It works, or is replaced after a recording killed it.
@@ -19,19 +19,21 @@ pub(crate) enum Worker {
 
 /// The state of all workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Board {
+pub struct Board {
     /// What the engine is called if it does not say so.
     fallback_name: String,
     workers: Vec<Worker>,
 }
 
 impl Board {
-    pub(crate) fn new(fallback_name: String) -> Self {
+    /// No worker has come up yet.
+    #[must_use]
+    pub fn new(fallback_name: String) -> Self {
         Self { fallback_name, workers: vec![Worker::Starting] }
     }
 
     /// Notes the state of a worker. Tells whether the engine's state changed.
-    pub(super) fn note(&mut self, slot: usize, worker: Worker) -> bool {
+    pub fn note(&mut self, slot: usize, worker: Worker) -> bool {
         let before = self.engine();
         if self.workers.len() <= slot {
             self.workers.resize(slot + 1, Worker::Starting);
@@ -50,7 +52,8 @@ impl Board {
 
     /// The engine is ready when one worker is, and failed when one failed and
     /// none is ready.
-    pub(crate) fn engine(&self) -> Engine {
+    #[must_use]
+    pub fn engine(&self) -> Engine {
         if let Some(ready) = self.ready() {
             let name = [ready.engine.as_deref(), ready.model.as_deref()];
             let name = name.iter().flatten().copied().collect::<Vec<_>>().join(" ");

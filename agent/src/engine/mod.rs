@@ -19,6 +19,6 @@ mod pool;
 mod process;
 mod slot;
 
-pub(crate) use board::Board;
+pub use board::{Board, Worker};
 pub(crate) use feeder::feed;
 pub(crate) use pool::{Pool, Program};

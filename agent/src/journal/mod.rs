@@ -33,7 +33,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use ballast::Ballast;
 pub(crate) use change::{Again, Attempted, Change, Finished, NewRecording};
 pub(crate) use error::JournalError;
-pub(crate) use reads::{Job, OutboxRow, Standing, Unplaced};
+pub(crate) use reads::{Job, Unplaced};
+pub use reads::{OutboxRow, Standing};
 use writer::{Envelope, Tells, Writer};
 
 /// Changes that may wait for the writer. Far more than it takes into one
@@ -50,14 +51,14 @@ const READERS: u32 = 3;
 /// What a commit may have brought for those who wait for it. The numbers only
 /// count up; what is new is read from the journal.
 #[derive(Debug, Clone)]
-pub(crate) struct News {
+pub struct News {
     /// There may be results to send.
-    pub(crate) results: watch::Receiver<u64>,
+    pub results: watch::Receiver<u64>,
     /// There may be recordings to identify.
-    pub(crate) jobs: watch::Receiver<u64>,
+    pub jobs: watch::Receiver<u64>,
     /// A change failed that nobody waited for, or came later than what builds
     /// on it.
-    pub(crate) behind: watch::Receiver<u64>,
+    pub behind: watch::Receiver<u64>,
 }
 
 /// The journal, for any number of users.

@@ -10,9 +10,11 @@ use super::{Journal, JournalError, making::json, outcome};
 
 /// A result to be sent, and its position in the outbox.
 #[derive(Debug, Clone)]
-pub(crate) struct OutboxRow {
-    pub(crate) position: i64,
-    pub(crate) result: LidResult,
+pub struct OutboxRow {
+    /// Counts up; never used twice while the agent runs.
+    pub position: i64,
+    /// What came out.
+    pub result: LidResult,
 }
 
 /// A recording that waits for the engine.
@@ -38,12 +40,15 @@ pub(crate) struct Unplaced {
     pub(crate) incoming: String,
 }
 
-/// What stands where a recording is about to go.
+/// What is held under an id or a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) recording: RecordingId,
-    pub(crate) audio_name: String,
-    pub(crate) digest: Digest,
+pub struct Standing {
+    /// The recording.
+    pub recording: RecordingId,
+    /// Base name.
+    pub audio_name: String,
+    /// Of its content.
+    pub digest: Digest,
 }
 
 /// Position, batch, ordinal, round, outcome, and the digest of what is held.

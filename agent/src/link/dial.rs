@@ -1,7 +1,6 @@
 //! Connections to the controller.
 
 use std::{
-    io,
     net::SocketAddr,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -9,11 +8,10 @@ use std::{
 
 use cofi_proto::limits::{RECEIVE_FRAME_BYTES, RECEIVE_WINDOW_BYTES};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tower::service_fn;
 
-use super::error::LinkError;
+use super::{Connection, Link, error::LinkError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -31,17 +29,17 @@ pub(super) struct Dialled {
 }
 
 /// A connection for the session.
-pub(super) async fn control(controller: SocketAddr) -> Result<Dialled, LinkError> {
-    connect(endpoint(controller)?, controller).await
+pub(super) async fn control(link: &Link) -> Result<Dialled, LinkError> {
+    connect(endpoint(link.config.controller)?, link).await
 }
 
 /// A connection for recordings.
-pub(super) async fn bulk(controller: SocketAddr) -> Result<Dialled, LinkError> {
-    let endpoint = endpoint(controller)?
+pub(super) async fn bulk(link: &Link) -> Result<Dialled, LinkError> {
+    let endpoint = endpoint(link.config.controller)?
         .max_frame_size(RECEIVE_FRAME_BYTES)
         .initial_stream_window_size(RECEIVE_WINDOW_BYTES)
         .initial_connection_window_size(RECEIVE_WINDOW_BYTES);
-    connect(endpoint, controller).await
+    connect(endpoint, link).await
 }
 
 fn endpoint(controller: SocketAddr) -> Result<Endpoint, LinkError> {
@@ -58,16 +56,16 @@ fn endpoint(controller: SocketAddr) -> Result<Endpoint, LinkError> {
 
 /// Connects with a connector of our own, since the library's does not tell
 /// which address it got.
-async fn connect(endpoint: Endpoint, controller: SocketAddr) -> Result<Dialled, LinkError> {
+async fn connect(endpoint: Endpoint, link: &Link) -> Result<Dialled, LinkError> {
     let local = Arc::new(OnceLock::new());
     let seen = local.clone();
+    let (network, controller) = (link.network.clone(), link.config.controller);
     let connector = service_fn(move |_: Uri| {
-        let seen = seen.clone();
+        let (seen, network) = (seen.clone(), network.clone());
         async move {
-            let stream = TcpStream::connect(controller).await?;
-            stream.set_nodelay(true)?;
-            seen.get_or_init(|| stream.local_addr().ok());
-            io::Result::Ok(TokioIo::new(stream))
+            let Connection { stream, local } = network.connect(controller).await?;
+            seen.get_or_init(|| local);
+            std::io::Result::Ok(TokioIo::new(stream))
         }
     });
     let channel = endpoint.connect_with_connector(connector).await.map_err(LinkError::Dial)?;

@@ -3,7 +3,7 @@
 use cofi_proto::Malformed;
 use tonic::{Code, Status};
 
-use crate::{journal::JournalError, store::StoreError};
+use crate::holdings::HoldingsError;
 
 /// Why a session ends.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +26,9 @@ pub(crate) enum LinkError {
     /// The controller said what it cannot say.
     #[error("understand the controller")]
     Malformed(#[from] Malformed),
-    /// The store cannot be used.
-    #[error("use the store")]
-    Store(#[from] StoreError),
-    /// The journal cannot be used.
-    #[error("use the journal")]
-    Journal(#[from] JournalError),
+    /// What is held cannot be used.
+    #[error(transparent)]
+    Holdings(#[from] HoldingsError),
     /// A receive stream's task has panicked.
     #[error("receive stream")]
     Task(#[from] tokio::task::JoinError),
@@ -59,8 +56,7 @@ impl LinkError {
             | Self::Silent(_)
             | Self::Ended(_)
             | Self::Behind
-            | Self::Store(_)
-            | Self::Journal(_)
+            | Self::Holdings(_)
             | Self::Task(_) => false,
         }
     }

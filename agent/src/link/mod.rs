@@ -13,6 +13,7 @@
 
 mod dial;
 mod error;
+mod network;
 mod outbox;
 mod pulse;
 mod receive;
@@ -27,16 +28,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Stop,
-    backoff::Backoff,
-    chain::Chain,
-    config::Config,
-    engine::Board,
-    journal::Journal,
-    store::{Layout, Store},
-};
+use crate::{Stop, backoff::Backoff, chain::Chain, config::Config, engine::Board, holdings::Holdings};
 use error::LinkError;
+pub use network::{Connection, Duplex, Network, Tcp};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -46,23 +40,26 @@ const GOOD_SESSION: Duration = Duration::from_secs(10);
 
 /// What sessions work with.
 #[derive(Debug, Clone)]
-pub(crate) struct Link {
-    pub(crate) config: Arc<Config>,
-    pub(crate) layout: Arc<Layout>,
-    pub(crate) store: Store,
-    pub(crate) journal: Journal,
+pub struct Link {
+    /// How the agent is configured.
+    pub config: Arc<Config>,
+    /// What the agent holds.
+    pub holdings: Arc<dyn Holdings>,
+    /// Where the controller is dialled.
+    pub network: Arc<dyn Network>,
     /// The engine's state, told in heartbeats.
-    pub(crate) board: watch::Receiver<Board>,
+    pub board: watch::Receiver<Board>,
     /// Position of the last result that the session has sent.
-    pub(crate) sent: Arc<watch::Sender<i64>>,
-    pub(crate) stop: Stop,
+    pub sent: Arc<watch::Sender<i64>>,
+    /// Tells the agent to end.
+    pub stop: Stop,
     /// Everything that can be sent was sent.
-    pub(crate) close: CancellationToken,
+    pub close: CancellationToken,
 }
 
 impl Link {
     /// Keeps a session up until it is closed, or lost while draining.
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<()> {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut told = String::new();
         loop {
@@ -72,8 +69,7 @@ impl Link {
                 Err(lost) => lost,
             };
             self.sent.send_replace(0);
-            self.store.settle().await?;
-            self.journal.settle().await?;
+            self.holdings.settle().await?;
             if self.stop.is_draining() {
                 tracing::info!(reason = %Chain(&lost), "session lost while draining");
                 return Ok(());

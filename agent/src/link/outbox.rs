@@ -11,7 +11,7 @@ use prost::Message as _;
 use tokio::sync::mpsc;
 
 use super::{Link, error::LinkError, session::send};
-use crate::journal::OutboxRow;
+use crate::OutboxRow;
 
 /// Bytes of results in a message at most; what the message needs beside them
 /// is far less than the difference.
@@ -20,11 +20,11 @@ const RESULT_BYTES: usize = MAX_CONTROL_MESSAGE_BYTES - 64 * 1024;
 /// Sends until the session ends.
 pub(super) async fn run(link: &Link, up: &mpsc::Sender<pb::FromAgent>) -> Result<Infallible, LinkError> {
     held(link, up).await?;
-    let mut news = link.journal.news().results;
+    let mut news = link.holdings.news().results;
     let mut cursor = 0;
     loop {
         news.mark_unchanged();
-        let rows = link.journal.outbox(cursor, MAX_RESULT_GROUP).await?;
+        let rows = link.holdings.outbox(cursor, MAX_RESULT_GROUP).await?;
         if rows.is_empty() {
             if news.changed().await.is_err() {
                 // The journal has ended, and with it the agent.
@@ -44,7 +44,7 @@ pub(super) async fn run(link: &Link, up: &mpsc::Sender<pb::FromAgent>) -> Result
 async fn held(link: &Link, up: &mpsc::Sender<pb::FromAgent>) -> Result<(), LinkError> {
     let mut cursor = None;
     loop {
-        let page = link.journal.held(cursor, MAX_GROUP).await?;
+        let page = link.holdings.held(cursor, MAX_GROUP).await?;
         let last = page.len() < MAX_GROUP;
         cursor = page.last().map(|held| held.recording);
         let recordings = page.into_iter().map(Into::into).collect();

@@ -16,9 +16,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The state at this moment.
 pub(super) async fn heartbeat(link: &Link) -> Result<Heartbeat, LinkError> {
-    let (free_disk_bytes, storage) = link.store.look().await?;
+    let (free_disk_bytes, storage) = link.holdings.look().await?;
     let engine = link.board.borrow().engine();
-    Ok(Heartbeat { free_disk_bytes, lid_waiting: link.journal.waiting().await?, engine, storage })
+    Ok(Heartbeat { free_disk_bytes, lid_waiting: link.holdings.waiting().await?, engine, storage })
 }
 
 /// Sends heartbeats until the session ends.

@@ -32,11 +32,11 @@ pub(super) async fn run(link: &Link, session_token: Bytes) -> Result<Infallible,
 }
 
 async fn receive(link: Link, session_token: Bytes) -> Result<Infallible, LinkError> {
-    let dialled = dial::bulk(link.config.controller).await?;
+    let dialled = dial::bulk(&link).await?;
     let mut client = AgentServiceClient::new(dialled.channel)
         .max_decoding_message_size(MAX_PIECE_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_CONTROL_MESSAGE_BYTES);
-    let (inlet, reports) = link.store.stream().await?;
+    let (stream, reports) = link.holdings.stream().await?;
     let over = CancellationToken::new();
     let _guard = over.clone().drop_guard();
     let opening = client.receive(messages(session_token, reports, over));
@@ -49,7 +49,7 @@ async fn receive(link: Link, session_token: Bytes) -> Result<Infallible, LinkErr
             () = link.stop.draining() => std::future::pending().await,
         };
         let piece = Piece::try_from(piece.ok_or(LinkError::Ended(RECEIVE))?)?;
-        inlet.put(piece).await?;
+        link.holdings.put(stream, piece).await?;
     }
 }
 

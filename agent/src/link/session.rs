@@ -14,7 +14,6 @@ use tonic::Streaming;
 
 use super::verify::Question;
 use super::{Link, dial, error::LinkError, outbox, pulse, receive, verify};
-use crate::journal::Change;
 
 /// Messages that may wait to be sent. What is sent is drawn from the journal,
 /// so that more would only be memory.
@@ -35,7 +34,7 @@ pub(super) struct Closed;
 /// Dials, and holds a session until it is lost or closed.
 pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
     let dialled = tokio::select! {
-        dialled = dial::control(link.config.controller) => dialled?,
+        dialled = dial::control(link) => dialled?,
         () = link.close.cancelled() => return Ok(Closed),
     };
     let mut client = AgentServiceClient::new(dialled.channel)
@@ -52,14 +51,14 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
         Ok::<_, LinkError>((down, welcome))
     };
     let (mut down, welcome) =
-    failpoint!(async WELCOMED => return Err(LinkError::Ended(SESSION)));
         timeout(OPEN_TIMEOUT, opening).await.map_err(|_| LinkError::Silent("the hello"))??;
+    failpoint!(async WELCOMED => return Err(LinkError::Ended(SESSION)));
     if !welcome.database_id.is_empty() {
-        link.layout.belong_to(&welcome.database_id)?;
+        link.holdings.belong_to(&welcome.database_id)?;
     }
     if welcome.inventory {
         tracing::info!("the controller asks for everything that is held");
-        link.journal.commit(Change::Unrecorded).await?;
+        link.holdings.unrecorded().await?;
     }
     tracing::info!(controller = %link.config.controller, "session begun");
 
@@ -87,17 +86,17 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
 
 async fn hello(link: &Link) -> Result<pb::Hello, LinkError> {
     let config = &link.config;
-    let (recorded, receipted) = link.journal.receipts().await?;
+    let (recorded, receipted) = link.holdings.receipts().await?;
     Ok(Hello {
         protocol: PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         name: config.name.clone(),
-        storage_id: link.layout.storage_id().to_owned(),
+        storage_id: link.holdings.storage_id().to_owned(),
         advertise_address: config.advertise_address.clone().unwrap_or_default(),
         weight: config.weight,
         receive_connections: config.receive_connections,
         heartbeat: pulse::heartbeat(link).await?,
-        database_id: link.layout.database_id()?.unwrap_or_default(),
+        database_id: link.holdings.database_id()?.unwrap_or_default(),
         recorded,
         receipted,
         verifies: true,
@@ -116,7 +115,7 @@ async fn welcome(down: &mut Streaming<pb::FromController>) -> Result<pb::Welcome
 /// Waits until something that the controller said could not be written down: it
 /// says so again in another session.
 async fn falls_behind(link: &Link) -> Result<Infallible, LinkError> {
-    let mut behind = link.journal.news().behind;
+    let mut behind = link.holdings.news().behind;
     behind.mark_unchanged();
     match behind.changed().await {
         Ok(()) => Err(LinkError::Behind),
@@ -147,19 +146,19 @@ async fn take(
     // Answers are not waited for: what fails is offered, asked for or sent
     // again in a later session, and the journal says itself that it failed.
     match message.message {
-            failpoint!(async RECORDED_HEARD => return Err(LinkError::Ended(SESSION)));
         Some(Message::Recorded(recorded)) => {
+            failpoint!(async RECORDED_HEARD => return Err(LinkError::Ended(SESSION)));
             let recordings: Vec<RecordingId> = group(recorded.recordings, Group::Other)?;
-            link.journal.post(Change::Recorded(recordings)).await?;
+            link.holdings.recorded(recordings).await?;
         }
-            failpoint!(async RECEIPTS_HEARD => return Err(LinkError::Ended(SESSION)));
         Some(Message::ResultReceipts(receipts)) => {
+            failpoint!(async RECEIPTS_HEARD => return Err(LinkError::Ended(SESSION)));
             let receipts = group(receipts.receipts, Group::Other)?;
-            link.journal.post(Change::Receipted(receipts)).await?;
+            link.holdings.receipted(receipts).await?;
         }
         Some(Message::Identify(identify)) => {
             let recordings = group(identify.recordings, Group::Other)?;
-            link.journal.post(Change::Identify(recordings)).await?;
+            link.holdings.identify(recordings).await?;
         }
         Some(Message::Release(release)) => {
             let releases: Vec<Release> = group(release.recordings, Group::Other)?;
@@ -170,7 +169,7 @@ async fn take(
                     "controller releases recordings"
                 );
             }
-            link.store.release(releases.into_iter().map(|release| release.recording).collect()).await?;
+            link.holdings.release(releases.into_iter().map(|release| release.recording).collect()).await?;
         }
         Some(Message::Verify(asked)) => verify::ask(ask, Question::Verify(asked.try_into()?)),
         Some(Message::ListHeld(asked)) => verify::ask(ask, Question::ListHeld(asked.try_into()?)),

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Link, error::LinkError, session::send};
-use crate::journal::Standing;
+use crate::Standing;
 
 /// Questions that may wait: the checker asks one and waits for its answer. What
 /// comes beyond that is dropped.
@@ -66,14 +66,14 @@ async fn look(
     up: &mpsc::Sender<pb::FromAgent>,
 ) -> Result<(), LinkError> {
     let Verify { request, recordings, digests } = verify;
-    let held = link.journal.held_of(&recordings).await?;
+    let held = link.holdings.held_of(&recordings).await?;
     let mut held: HashMap<RecordingId, Standing> =
         held.into_iter().map(|held| (held.recording, held)).collect();
     let mut seen: Vec<pb::Verified> = Vec::new();
     let mut said = Instant::now();
     for recording in recordings {
         let state = match held.remove(&recording) {
-            Some(standing) => link.layout.inspect(standing, digests.then(|| ended.clone())).await?,
+            Some(standing) => link.holdings.inspect(standing, digests.then(|| ended.clone())).await?,
             None => VerifiedState::Absent,
         };
         seen.push(Verified { recording, state }.into());
@@ -98,9 +98,9 @@ async fn tell(
 }
 
 async fn list_held(link: &Link, asked: &ListHeld, up: &mpsc::Sender<pb::FromAgent>) -> Result<(), LinkError> {
-    let recordings = link.journal.everything(asked.after, MAX_GROUP).await?;
+    let recordings = link.holdings.everything(asked.after, MAX_GROUP).await?;
     let last = recordings.len() < MAX_GROUP;
-    let unknown_files = if last { link.layout.unknown_files(&link.journal).await? } else { 0 };
+    let unknown_files = if last { link.holdings.unknown_files().await? } else { 0 };
     let page = HeldList { request: asked.request, recordings, last, unknown_files };
     send(up, pb::from_agent::Message::HeldList(page.into())).await
 }

@@ -49,7 +49,8 @@ pub(crate) use error::StoreError;
 use flusher::{Flusher, Work};
 pub(crate) use layout::Layout;
 use room::Room;
-use writer::{Event, StreamId, Writer};
+pub use writer::StreamId;
+use writer::{Event, Writer};
 
 use crate::{
     journal::Journal,
@@ -74,13 +75,6 @@ pub(crate) struct Store {
     work: mpsc::Sender<Work>,
     room: Arc<Room>,
     next_stream: Arc<AtomicU64>,
-}
-
-/// Where a receive stream puts its pieces.
-#[derive(Debug)]
-pub(crate) struct Inlet {
-    stream: StreamId,
-    pieces: mpsc::Sender<Event>,
 }
 
 impl Store {
@@ -129,13 +123,18 @@ impl Store {
         Ok((Self { pieces, work, room, next_stream: Arc::default() }, ends))
     }
 
-    /// Begins a receive stream: where its pieces go and where its reports come
-    /// from. It has ended when the reports are dropped.
-    pub(crate) async fn stream(&self) -> Result<(Inlet, mpsc::Receiver<DeliveryReport>), StoreError> {
+    /// Begins a receive stream: its name, and where its reports come from. It has
+    /// ended when the reports are dropped.
+    pub(crate) async fn stream(&self) -> Result<(StreamId, mpsc::Receiver<DeliveryReport>), StoreError> {
         let stream = StreamId(self.next_stream.fetch_add(1, Ordering::Relaxed));
         let (reports, taken) = mpsc::channel(REPORTS);
         self.pieces.send(Event::Opened(stream, reports)).await.map_err(|_| StoreError::Closed)?;
-        Ok((Inlet { stream, pieces: self.pieces.clone() }, taken))
+        Ok((stream, taken))
+    }
+
+    /// Takes a piece of a stream, waiting while the store is busy.
+    pub(crate) async fn put(&self, stream: StreamId, piece: Piece) -> Result<(), StoreError> {
+        self.pieces.send(Event::Piece(stream, piece)).await.map_err(|_| StoreError::Closed)
     }
 
     /// Waits until everything that came in before is durable or refused.
@@ -160,13 +159,6 @@ impl Store {
         let span = tracing::Span::current();
         let looking = tokio::task::spawn_blocking(move || span.in_scope(|| room.look()));
         looking.await.map_err(|_| StoreError::Closed)
-    }
-}
-
-impl Inlet {
-    /// Hands a piece to the store, waiting while it is busy.
-    pub(crate) async fn put(&self, piece: Piece) -> Result<(), StoreError> {
-        self.pieces.send(Event::Piece(self.stream, piece)).await.map_err(|_| StoreError::Closed)
     }
 }
 

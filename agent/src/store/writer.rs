@@ -20,7 +20,10 @@ use crate::journal::{Change, Journal};
 
 /// Names a receive stream for as long as the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct StreamId(pub(super) u64);
+pub struct StreamId(
+    /// Counts up.
+    pub u64,
+);
 
 /// What the writer is told.
 #[derive(Debug)]
