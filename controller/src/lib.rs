@@ -1,6 +1,9 @@
 //! The controller: plans batches, places their recordings on agents, records
 //! every step.
 
+#[macro_use]
+pub mod failpoint;
+
 pub mod agent_side;
 pub mod chain;
 mod check;

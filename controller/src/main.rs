@@ -20,6 +20,10 @@ const WRONG_CONFIGURATION: u8 = 64;
 const FAILED: u8 = 70;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    if let Some(exit) = cofi_controller::failpoint::begin() {
+        return exit;
+    }
     let arguments = Arguments::parse();
     match configure(&arguments) {
         Ok(None) => ExitCode::SUCCESS,

@@ -203,6 +203,7 @@ impl Poller {
         let history = self.histories.entry(batch).or_default();
         if history.settled != Some(deciding(&view.record)) {
             let settled = self.progress.ledger.settle_batch(batch).await?;
+            failpoint!(async STAGES_COMMITTED => return Err(LedgerError::failpoint()));
             history.settled = Some(deciding(&settled));
         }
         // The rows decide: whoever changed them may not have been heard.

@@ -132,6 +132,7 @@ async fn serve(
         _ = writers.join_next() => Err(anyhow::anyhow!("a task that writes to the database died")),
     };
     end.cancel();
+    failpoint!(async DRAIN_BEGUN => return outcome);
     // Sessions and lanes end with the dispatcher; then the last senders of the
     // recorder and the applier are gone, and what they hold is committed.
     tasks.close();

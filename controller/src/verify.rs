@@ -30,6 +30,7 @@ pub async fn verify_held(
     }
     let manifest = ledger.manifest_records(&recordings).await?;
     for held in held {
+        failpoint!(async OFFER_HEARD => return Err(LedgerError::failpoint()));
         let offered = Offered { recording: held.recording, size: held.size_bytes, digest: held.digest };
         match manifest.get(&held.recording) {
             None => {

@@ -83,7 +83,11 @@ impl Applier {
         let now = self.clock.now_micros();
         let write = |group: Vec<ReportedResult>| {
             let ledger = self.ledger.clone();
-            async move { ledger.apply_results(&group, now).await }
+            async move {
+                let applied = ledger.apply_results(&group, now).await?;
+                failpoint!(async RESULTS_COMMITTED => return Err(crate::ledger::LedgerError::failpoint_at_commit()));
+                Ok(applied)
+            }
         };
         let answers = persist(group, &self.health, write).await;
         let (early, settled): (Vec<_>, Vec<_>) =

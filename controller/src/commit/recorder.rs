@@ -38,7 +38,11 @@ impl Recorder {
             let now = self.clock.now_micros();
             let write = |group: Vec<StoredRecording>| {
                 let ledger = self.ledger.clone();
-                async move { ledger.record_stored(&group, now).await }
+                async move {
+                    let recorded = ledger.record_stored(&group, now).await?;
+                    failpoint!(async PLACEMENTS_COMMITTED => return Err(crate::ledger::LedgerError::failpoint_at_commit()));
+                    Ok(recorded)
+                }
             };
             let answers = persist(&stored, &self.health, write).await;
             self.rows_written.notify_one();

@@ -135,6 +135,7 @@ impl Custodian {
 
     /// Has everything placed again that is to be; false if it was stopped.
     async fn give_up(&self, what: &GiveUp, stop: &CancellationToken) -> Result<bool, LedgerError> {
+        failpoint!(async STANDING_COMMITTED => return Err(LedgerError::failpoint()));
         let (mut after, mut recordings) = (None, 0);
         loop {
             if stop.is_cancelled() {
@@ -145,6 +146,7 @@ impl Custodian {
             if page.last.is_none() {
                 break;
             }
+            failpoint!(async PAGE_COMMITTED => return Err(LedgerError::failpoint()));
             after = page.last;
         }
         if recordings > 0 {

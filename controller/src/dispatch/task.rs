@@ -148,6 +148,7 @@ impl Dispatcher {
             Message::Applied(group) => self.applied(group),
             Message::Identify(pending) => self.identify(pending),
             Message::Release(agent, recording, reason) => {
+                failpoint!(RELEASE_DECIDED => return self.sessions.end(&agent));
                 self.sessions.send(&agent, &[Release { recording, reason }], Down::Release);
             }
             // Whoever asked may have gone.
@@ -200,6 +201,7 @@ impl Dispatcher {
             }
             self.happened(Event::Recorded { agent, recording, stored: is_stored });
         }
+        failpoint!(PLACEMENTS_KNOWN => return self.sessions.end_all());
         for (agent, (recorded, releases)) in receipts {
             self.sessions.send(&agent, &recorded, Down::Recorded);
             self.sessions.send(&agent, &releases, Down::Release);
@@ -214,6 +216,7 @@ impl Dispatcher {
                 receipts.entry(result.agent).or_default().push(receipt);
             }
         }
+        failpoint!(RESULTS_KNOWN => return self.sessions.end_all());
         for (agent, receipts) in receipts {
             let recordings = u64::try_from(receipts.len()).unwrap_or(u64::MAX);
             self.sessions.send(&agent, &receipts, Down::Receipts);
@@ -317,7 +320,10 @@ async fn insist(chore: Chore, ledger: Arc<dyn AgentLedger>, health: Health, now:
         let work = async {
             match &chore {
                 Chore::Fail(failure) => ledger.fail_placements(std::slice::from_ref(failure), now).await,
-                Chore::Forget(agent) => ledger.agent_left(agent, now).await,
+                Chore::Forget(agent) => {
+                    failpoint!(async DEPARTURE_SEEN => return Err(LedgerError::failpoint()));
+                    ledger.agent_left(agent, now).await
+                }
             }
         };
         let Err(error) = LedgerError::or_silence(work).await else { return None };

@@ -85,6 +85,7 @@ impl OpenLane {
                 Some(progress) = self.progress.recv() => self.hear(progress, &dispatch).await,
                 group = reports.next() => {
                     let Some(group) = group else { break };
+                    failpoint!(async ACKNOWLEDGEMENTS_HEARD => break);
                     // What a report is about was said before it could arrive.
                     while let Ok(progress) = self.progress.try_recv() {
                         self.hear(progress, &dispatch).await;

@@ -60,6 +60,7 @@ async fn send(
     pieces: &mpsc::Sender<Piece>,
     progress: &mpsc::Sender<Progress>,
 ) -> Result<(), Closed> {
+    failpoint!(RECORDING_ORDERED => return Err(Closed));
     let mut file = match SourceFile::open(&order.root, &order.recording) {
         Ok(file) => file,
         Err(error) => return give_up(order, 0, &error, pieces, progress).await,
@@ -88,6 +89,7 @@ async fn send(
         let head = (offset == 0).then(|| head(order));
         hand_on(pieces, Piece { delivery: order.delivery, offset, head, tail, data }).await?;
         if last {
+            failpoint!(LAST_PIECE_SENT => return Err(Closed));
             return Ok(());
         }
     }

@@ -35,6 +35,7 @@ impl Ledger {
         let mut after = None;
         loop {
             let page = self.apply_lid_page(&scope, after.as_deref()).await?;
+            failpoint!(async LID_PAGE_COMMITTED => return Err(LedgerError::failpoint()));
             report.add(&page.report);
             let Some(last) = page.last else { break };
             after = Some(last);
@@ -57,7 +58,11 @@ impl Ledger {
     }
 
     async fn apply_lid_page(&self, scope: &Scope<'_>, after: Option<&str>) -> Result<Page, LedgerError> {
-        write_transaction!(self, |tx| { page::apply(tx, scope, after).await })
+        write_transaction!(self, |tx| {
+            let page = page::apply(tx, scope, after).await?;
+            failpoint!(async LID_PAGE_WRITTEN => return Err(LedgerError::failpoint()));
+            Ok(page)
+        })
     }
 
     async fn end_applying_lid(

@@ -198,3 +198,15 @@ impl LedgerError {
         matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::OutcomeUnknown(_))
     }
 }
+    /// What a database says at a point that fails.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn failpoint() -> Self {
+        sqlx::Error::Io(cofi_failpoint::io_error()).into()
+    }
+
+    /// The same, of a COMMIT that was done.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn failpoint_at_commit() -> Self {
+        Self::failpoint().at_commit()
+    }
+

@@ -76,6 +76,7 @@ impl Ledger {
             for (batch, results) in by_batch {
                 apply_batch(tx, batch, &results, now, &mut answers).await?;
             }
+            failpoint!(async RESULTS_WRITTEN => return Err(LedgerError::failpoint()));
             let answer = |result: &ReportedResult| {
                 answers.get(&(result.recording, result.round)).copied().unwrap_or(Applied::Settled)
             };

@@ -28,6 +28,7 @@ impl Ledger {
             }
             set_remark(tx, batch, remark.as_deref()).await?;
             set_resting(tx, batch, record.rests()).await?;
+            failpoint!(async STAGES_WRITTEN => return Err(LedgerError::failpoint()));
             Ok(record)
         })
     }

@@ -58,6 +58,7 @@ impl Ledger {
                 let insert = bind(Statement::named("insert_standing", insert), record);
                 tx.execute(insert).await.map_err(LedgerError::contended_key)?;
             }
+            failpoint!(async STANDING_WRITTEN => return Err(LedgerError::failpoint()));
             let kind = match record.standing {
                 Standing::Draining => "agent_draining",
                 Standing::Removed => "agent_removed",
@@ -207,5 +208,6 @@ async fn plan_again(
         };
         history::note(tx, &chunk.iter().map(given_up).collect::<Vec<_>>()).await?;
     }
+    failpoint!(async PAGE_GIVEN_UP => return Err(LedgerError::failpoint()));
     batches::wake(tx, batch).await
 }

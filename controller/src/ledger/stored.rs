@@ -44,6 +44,7 @@ impl Ledger {
                 stored.sort_by_key(|stored| stored.recording().ordinal);
                 record_batch(tx, batch, &stored, now, &mut answers).await?;
             }
+            failpoint!(async PLACEMENTS_WRITTEN => return Err(LedgerError::failpoint()));
             let answer = |stored: &StoredRecording| {
                 answers.get(&(stored.recording(), stored.host().agent.as_str())).cloned()
             };

@@ -187,7 +187,9 @@ impl Agents {
             self.ledger.put_standing(&lost).await?;
             self.decided.notify_one();
         }
+        failpoint!(async AGENT_SEATED => return Err(LedgerError::failpoint()));
         self.ledger.put_agent(record).await?;
+        failpoint!(async AGENT_WRITTEN => return Err(LedgerError::failpoint()));
         let draining = standing == Some(Standing::Draining);
         self.dispatch.event(Event::AgentDraining { agent: record.name.clone(), draining }).await;
         Ok(custody)
@@ -250,6 +252,7 @@ impl Hearing<'_> {
                 Ok(())
             }
             Up::Results(results) => {
+                failpoint!(async RESULTS_HEARD => return Err(RpcError::Stopping));
                 for result in group(results.results, Group::Results)? {
                     let result = ToApply { host: self.host.clone(), result };
                     applier.send(result).await.map_err(|_| RpcError::Stopping)?;

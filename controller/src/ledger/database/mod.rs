@@ -187,11 +187,14 @@ impl Transaction {
     }
 
     pub(super) async fn commit(self) -> Result<(), LedgerError> {
+        failpoint!(async TRANSACTION_WRITTEN => return Err(LedgerError::failpoint()));
         let committed = match self {
             Self::Sqlite(tx) => tx.commit().await,
             Self::MySql(tx) => tx.commit().await,
         };
-        committed.map_err(|error| LedgerError::from(error).at_commit())
+        committed.map_err(|error| LedgerError::from(error).at_commit())?;
+        failpoint!(async TRANSACTION_COMMITTED => return Err(LedgerError::failpoint_at_commit()));
+        Ok(())
     }
 
     /// Ends it without a change. It is rolled back in any case: this only says
