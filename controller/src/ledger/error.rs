@@ -192,12 +192,6 @@ impl LedgerError {
         tokio::time::timeout(SILENCE, work).await.map_err(silence).flatten()
     }
 
-    /// Whether the same call may succeed later without anybody changing it.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::OutcomeUnknown(_))
-    }
-}
     /// What a database says at a point that fails.
     #[cfg(feature = "failpoints")]
     pub(crate) fn failpoint() -> Self {
@@ -210,3 +204,9 @@ impl LedgerError {
         Self::failpoint().at_commit()
     }
 
+    /// Whether the same call may succeed later without anybody changing it.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::OutcomeUnknown(_))
+    }
+}
