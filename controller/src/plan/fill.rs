@@ -29,7 +29,7 @@ impl Planner {
         root: Dir,
         skip_known: bool,
     ) -> Result<Planned, PlanError> {
-        failpoint!(async BATCH_BEGUN => return Err(LedgerError::failpoint().into()));
+        failpoint!(async BATCH_BEGUN => return Err(crate::ledger::LedgerError::failpoint().into()));
         let columns = self.ledger.name_columns().await?;
         let (sender, mut receiver) = mpsc::channel(CHUNKS_AHEAD);
         let walking = tokio::task::spawn_blocking(move || walk::walk(&root, &sender));
@@ -109,7 +109,7 @@ impl Filling<'_> {
             self.drop_known(&mut entries).await?;
         }
         let equal = self.planner.ledger.add_to_manifest(self.batch, &entries).await?;
-        failpoint!(async MANIFEST_GROWN => return Err(LedgerError::failpoint().into()));
+        failpoint!(async MANIFEST_GROWN => return Err(crate::ledger::LedgerError::failpoint().into()));
         for entry in entries.iter().filter(|entry| equal.contains(&entry.ordinal)) {
             let reason = "another file of the batch has an equal name (case, marks and trailing blanks aside): \
                           rename one of them";
@@ -142,9 +142,9 @@ impl Filling<'_> {
         if self.next == 0 {
             return Err(invalid("source", format!("{:?} has no audio files", self.new.source)));
         }
-        failpoint!(async MANIFEST_WHOLE => return Err(LedgerError::failpoint().into()));
+        failpoint!(async MANIFEST_WHOLE => return Err(crate::ledger::LedgerError::failpoint().into()));
         self.planner.ledger.publish_batch(self.batch).await?;
-        failpoint!(async BATCH_PUBLISHED => return Err(LedgerError::failpoint_at_commit().into()));
+        failpoint!(async BATCH_PUBLISHED => return Err(crate::ledger::LedgerError::failpoint_at_commit().into()));
         Ok(Planned::Batch { batch: self.batch, new: true })
     }
 }
