@@ -17,7 +17,7 @@ use cofi_language::LanguageTable;
 use cofi_proto::clock::Clock;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
 };
 use tokio_stream::Stream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -67,6 +67,8 @@ pub struct AgentHalf {
     pub door: AgentDoor,
     /// Rung when something was decided about an agent.
     pub decided: Arc<Notify>,
+    /// Rung when recordings were released.
+    pub released: Arc<watch::Sender<()>>,
     /// What outlives a call.
     pub tasks: TaskTracker,
     /// Questions of the checker to agents.
@@ -112,6 +114,7 @@ impl AgentSide {
             health,
             rows_written,
         };
+        let released = Arc::new(watch::Sender::new(()));
         let (answers, tasks) = (Answers::default(), TaskTracker::new());
         let agents = Agents {
             ledger,
@@ -124,13 +127,14 @@ impl AgentSide {
             tasks: tasks.clone(),
             database_id,
             decided: decided.clone(),
+            released: released.clone(),
         };
         let parts: Vec<(&'static str, Part)> = vec![
             ("dispatcher", Box::pin(dispatcher.run(stop.clone()))),
             ("custodian", Box::pin(custodian.run(stop.clone()))),
         ];
         let writers: Vec<Part> = vec![Box::pin(recording.run(to_record)), Box::pin(applying.run(to_apply))];
-        Ok(AgentHalf { dispatch, door: AgentDoor(agents), decided, tasks, answers, parts, writers })
+        Ok(AgentHalf { dispatch, door: AgentDoor(agents), decided, released, tasks, answers, parts, writers })
     }
 }
 

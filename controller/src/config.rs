@@ -99,6 +99,10 @@ pub struct Keys {
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replace_after_seconds: Option<u64>,
+    /// Seconds that agents keep recordings after later stages are done with them [default: for ever].
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_after_seconds: Option<u64>,
     /// Codes that engines say and the table does not know; in the file only.
     #[arg(skip)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,6 +158,9 @@ pub struct Config {
     pub allowed_roots: Vec<PathBuf>,
     /// How long an agent may be away before what it holds is placed again.
     pub replace_after: Duration,
+    /// How long agents keep recordings after later stages are done with them;
+    /// none: for ever.
+    pub release_after_seconds: Option<u32>,
     /// The codes that are known.
     pub languages: LanguageTable,
     /// What is logged.
@@ -175,13 +182,16 @@ impl Config {
         };
         format!(
             "state_dir = {}\ndatabase_url = {}\ncontrol_listen = \"{}\"\nagent_listen = \"{}\"\n\
-             allowed_roots = [{}]\nreplace_after_seconds = {}\nlog = {}\nlog_format = \"{format}\"\n",
+             allowed_roots = [{}]\nreplace_after_seconds = {}\n{}log = {}\nlog_format = \"{format}\"\n",
             text(&self.state_dir.display().to_string()),
             text(&self.database.url),
             self.control_listen,
             self.agent_listen,
             roots.join(", "),
             self.replace_after.as_secs(),
+            self.release_after_seconds
+                .map(|seconds| format!("release_after_seconds = {seconds}\n"))
+                .unwrap_or_default(),
             text(&self.log),
         )
     }
@@ -207,7 +217,7 @@ pub enum ConfigError {
 
 /// The keys that the environment may hold; other programs have `COFI_`
 /// variables of their own.
-const ENVIRONMENT: [&str; 10] = [
+const ENVIRONMENT: [&str; 11] = [
     "state_dir",
     "database_url",
     "database_password_file",
@@ -216,6 +226,7 @@ const ENVIRONMENT: [&str; 10] = [
     "agent_listen",
     "allowed_roots",
     "replace_after_seconds",
+    "release_after_seconds",
     "log",
     "log_format",
 ];
@@ -258,6 +269,7 @@ impl TryFrom<Keys> for Config {
             agent_listen: loopback("agent_listen", keys.agent_listen, "127.0.0.1:7401")?,
             allowed_roots: roots.iter().map(|path| root(path)).collect::<Result<_, _>>()?,
             replace_after: replace_after(keys.replace_after_seconds)?,
+            release_after_seconds: release_after(keys.release_after_seconds)?,
             languages,
             log: keys.log.unwrap_or_else(|| "info".to_owned()),
             log_format: keys.log_format.unwrap_or_default(),
@@ -309,6 +321,19 @@ fn replace_after(seconds: Option<u64>) -> Result<Duration, ConfigError> {
         value: seconds.to_string(),
         expected: "1 to 2678400".to_owned(),
     })
+}
+
+/// From a second, for tests, to ten years.
+fn release_after(seconds: Option<u64>) -> Result<Option<u32>, ConfigError> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    match u32::try_from(seconds) {
+        Ok(seconds @ 1..=315_360_000) => Ok(Some(seconds)),
+        _ => Err(ConfigError::Invalid {
+            key: "release_after_seconds",
+            value: seconds.to_string(),
+            expected: "1 to 315360000".to_owned(),
+        }),
+    }
 }
 
 /// Nothing but loopback until connections are encrypted and callers known.

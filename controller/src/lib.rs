@@ -19,6 +19,7 @@ pub mod migrate;
 pub mod name;
 pub mod plan;
 pub mod progress;
+pub mod release;
 mod rpc;
 pub mod run;
 pub mod scheduler;

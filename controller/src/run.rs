@@ -21,6 +21,7 @@ use crate::{
     ledger::Ledger,
     plan::Planner,
     progress::Progress,
+    release::{Releaser, Retention},
     rpc::{Services, incoming, serve_control},
 };
 
@@ -89,7 +90,8 @@ async fn serve(
     };
     let end = CancellationToken::new();
     let half = side.assemble(&end).await.context("read the agents")?;
-    let AgentHalf { dispatch, door, decided, tasks, answers, parts: halves, writers: writing } = half;
+    let AgentHalf { dispatch, door, decided, released, tasks, answers, parts: halves, writers: writing } =
+        half;
 
     let mut parts = JoinSet::new();
     let mut writers = JoinSet::new();
@@ -102,12 +104,19 @@ async fn serve(
     let progress = Progress::new(ledger.clone(), dispatch.clone(), health.clone());
     parts.spawn(part("progress", infallible(progress.clone().run(end.clone()))));
 
+    let releaser = Releaser { ledger: ledger.clone(), clock: clock.clone(), due: released };
+    if let Some(keep_seconds) = config.release_after_seconds {
+        let retention = Retention { releaser: releaser.clone(), keep_seconds };
+        parts.spawn(part("retention", infallible(retention.run(end.clone()))));
+    }
+
     open_unfinished(&ledger, &dispatch).await.context("open the unfinished batches")?;
     let services = Services {
         planner,
         ledger,
         dispatch,
         progress,
+        releaser,
         health,
         answers,
         languages,

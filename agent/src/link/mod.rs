@@ -17,6 +17,7 @@ mod network;
 mod outbox;
 mod pulse;
 mod receive;
+mod removal;
 mod session;
 mod verify;
 

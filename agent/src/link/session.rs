@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::verify::Question;
-use super::{Link, dial, error::LinkError, outbox, pulse, receive, verify};
+use super::{Link, dial, error::LinkError, outbox, pulse, receive, removal, verify};
 
 /// Messages that may wait to be sent. What is sent is drawn from the journal,
 /// so that more would only be memory.
@@ -30,6 +30,13 @@ const SESSION: &str = "session";
 /// The session was closed by this agent.
 #[derive(Debug)]
 pub(super) struct Closed;
+
+/// What is answered beside the listening.
+struct Beside {
+    questions: mpsc::Sender<Question>,
+    /// Recordings that the store was told to remove.
+    removals: mpsc::Sender<Vec<RecordingId>>,
+}
 
 /// Dials, and holds a session until it is lost or closed.
 pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
@@ -63,11 +70,14 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
     tracing::info!(controller = %link.config.controller, "session begun");
 
     let every = Duration::from_millis(welcome.heartbeat_interval_ms.into());
-    let (ask, asked) = mpsc::channel(verify::QUESTIONS);
+    let (questions, asked) = mpsc::channel(verify::QUESTIONS);
+    let (removals, released) = mpsc::channel(removal::GROUPS);
+    let beside = Beside { questions, removals };
     let lost = tokio::select! {
         lost = falls_behind(link) => lost,
-        lost = listen(link, &mut down, &ask) => lost,
+        lost = listen(link, &mut down, &beside) => lost,
         lost = verify::run(link, asked, &up) => lost,
+        lost = removal::run(link, released, &up) => lost,
         lost = pulse::beat(link, every, &up) => lost,
         lost = outbox::run(link, &up) => lost,
         lost = receive::run(link, welcome.session_token) => lost,
@@ -75,7 +85,7 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
             drop(up);
             // The end of our side is an answer to nobody, but lets what was
             // sent last reach the controller.
-            drop(timeout(CLOSE_TIMEOUT, listen(link, &mut down, &ask)).await);
+            drop(timeout(CLOSE_TIMEOUT, listen(link, &mut down, &beside)).await);
             return Ok(Closed);
         }
     };
@@ -128,18 +138,18 @@ async fn falls_behind(link: &Link) -> Result<Infallible, LinkError> {
 async fn listen(
     link: &Link,
     down: &mut Streaming<pb::FromController>,
-    ask: &mpsc::Sender<Question>,
+    beside: &Beside,
 ) -> Result<Infallible, LinkError> {
     loop {
         let message = down.message().await.map_err(LinkError::status(SESSION))?;
-        take(link, message.ok_or(LinkError::Ended(SESSION))?, ask).await?;
+        take(link, message.ok_or(LinkError::Ended(SESSION))?, beside).await?;
     }
 }
 
 async fn take(
     link: &Link,
     message: pb::FromController,
-    ask: &mpsc::Sender<Question>,
+    beside: &Beside,
 ) -> Result<(), LinkError> {
     use pb::from_controller::Message;
 
@@ -169,10 +179,13 @@ async fn take(
                     "controller releases recordings"
                 );
             }
-            link.holdings.release(releases.into_iter().map(|release| release.recording).collect()).await?;
+            let recordings: Vec<RecordingId> =
+                releases.into_iter().map(|release| release.recording).collect();
+            link.holdings.release(recordings.clone()).await?;
+            removal::note(&beside.removals, recordings);
         }
-        Some(Message::Verify(asked)) => verify::ask(ask, Question::Verify(asked.try_into()?)),
-        Some(Message::ListHeld(asked)) => verify::ask(ask, Question::ListHeld(asked.try_into()?)),
+        Some(Message::Verify(asked)) => verify::ask(&beside.questions, Question::Verify(asked.try_into()?)),
+        Some(Message::ListHeld(asked)) => verify::ask(&beside.questions, Question::ListHeld(asked.try_into()?)),
         Some(Message::Welcome(_)) => {
             return Err(cofi_proto::Malformed::invalid("message", "a second welcome", "one welcome").into());
         }

@@ -6,12 +6,14 @@
 //!  came with another store --> lost ----+---> what it held is planned again, page by page
 //!  removed by an operator ----------- --+
 //!  draining, deadline over -------------+     (of this one only what has no language)
+//!  quarantined, and others work --------'     (of this one only what it has not identified)
 //! ```
 //!
 //! What was decided stands in the ledger before anything is done about it, so
 //! that a controller that dies in between goes on with it at its next start.
 
 mod absence;
+mod quarantine;
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -27,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain::error_chain,
     dispatch::Dispatch,
-    ledger::{AgentLedger, GiveUp, LedgerError, Standing, StandingRecord},
+    ledger::{AgentLedger, GiveUp, GiveUpScope, LedgerError, Standing, StandingRecord},
 };
 
 /// Longest time between two looks; a shorter `replace_after` is looked at more
@@ -85,8 +87,8 @@ impl Custodian {
     ) -> Result<(), LedgerError> {
         let known: Vec<AgentName> =
             self.ledger.all_agents().await?.into_iter().map(|agent| agent.name).collect();
-        let connected: BTreeSet<AgentName> =
-            self.dispatch.agents().await.into_iter().map(|(agent, _)| agent).collect();
+        let agents = self.dispatch.agents().await;
+        let connected: BTreeSet<AgentName> = agents.iter().map(|(agent, _)| agent.clone()).collect();
         for agent in absences.look(&known, &connected, now) {
             self.lose(agent).await?;
         }
@@ -105,7 +107,7 @@ impl Custodian {
                 self.ledger.clear_standing(&standing.agent, self.clock.now_micros()).await?;
             }
         }
-        Ok(())
+        self.look_at_quarantines(&agents, stop).await.map(drop)
     }
 
     /// Notes that an agent has been away for too long, if it holds anything and
@@ -122,15 +124,15 @@ impl Custodian {
 
     /// What is to be placed again by now.
     fn to_give_up(&self, record: &StandingRecord) -> Option<GiveUp> {
-        let (stored_before, unidentified_only) = match record.standing {
-            Standing::Removed | Standing::Lost => (record.since, false),
+        let (stored_before, scope) = match record.standing {
+            Standing::Removed | Standing::Lost => (record.since, GiveUpScope::All),
             Standing::Draining => {
                 let deadline = record.deadline.filter(|deadline| *deadline <= self.clock.now_micros())?;
-                (deadline, true)
+                (deadline, GiveUpScope::WithoutLanguage)
             }
         };
         let reason = format!("{}: {}", record.standing.as_str(), record.reason);
-        Some(GiveUp { agent: record.agent.clone(), stored_before, unidentified_only, reason })
+        Some(GiveUp { agent: record.agent.clone(), stored_before, scope, reason })
     }
 
     /// Has everything placed again that is to be; false if it was stopped.

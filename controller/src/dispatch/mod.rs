@@ -12,7 +12,7 @@ use cofi_proto::{
     AgentName, BatchId, RecordingId,
     session::{Heartbeat, Hello},
 };
-pub use sessions::{AgentStatus, Down, JoinRefused, Session};
+pub use sessions::{AgentStatus, Down, JoinRefused, QuarantineStatus, Session};
 pub use task::Dispatcher;
 use tokio::sync::{mpsc, oneshot};
 

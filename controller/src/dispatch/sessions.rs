@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     delivery::Host,
     lane::{Lane, Order},
-    scheduler::{LaneId, MAX_UNDER_WAY},
+    scheduler::{Fault, LaneId, MAX_UNDER_WAY, Unfit},
 };
 
 /// Messages that may wait for an agent to read them; each is a group of up to
@@ -80,9 +80,24 @@ pub struct AgentStatus {
     /// Whether it still says what it holds.
     pub reconciling: bool,
     /// Why it gets no work; none if it does.
-    pub unfit: Option<String>,
+    pub unfit: Option<Unfit>,
+    /// What it is quarantined for, if so.
+    pub quarantine: Option<QuarantineStatus>,
     /// Whether it answers the checker.
     pub verifies: bool,
+}
+
+/// A quarantine, in the time of day: microseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineStatus {
+    /// What for.
+    pub fault: Fault,
+    /// Why, in words.
+    pub reason: String,
+    /// When the last recording was sent to see how the agent fares.
+    pub last_probe: Option<i64>,
+    /// When the next one is.
+    pub next_probe: i64,
 }
 
 /// A session, as the dispatcher holds it.

@@ -7,7 +7,9 @@ use std::{
 
 use cofi_proto::{
     AgentName, BatchId,
-    session::{EngineState, Heartbeat, Hello, Identify, Release, ResultReceipt},
+    session::{
+        EngineState, Heartbeat, Hello, Identify, LidFailure, LidOutcome, Release, ResultReceipt, Storage,
+    },
 };
 use std::sync::Arc;
 
@@ -15,15 +17,17 @@ use cofi_proto::clock::Clock;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{AgentStatus, Dispatch, Down, JoinRefused, Message, Session, sessions::Sessions};
+use super::{
+    AgentStatus, Dispatch, Down, JoinRefused, Message, QuarantineStatus, Session, sessions::Sessions,
+};
 use crate::{
     chain::error_chain,
     delivery::StoredRecording,
     health::Health,
     lane::Order,
     ledger::{
-        AgentLedger, Applied, BatchRecord, LedgerError, PendingLid, PlacementFailure, Recorded,
-        ReportedResult,
+        AgentLedger, Applied, AttemptRecord, BatchRecord, LedgerError, PendingLid, PlacementFailure,
+        Recorded, ReportedResult,
     },
     scheduler::{Action, Condition, Event, Scheduler, Unfit},
 };
@@ -33,8 +37,16 @@ const TICK: Duration = Duration::from_millis(250);
 /// Pause before the database is asked again for what it did not give.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// What runs beside the dispatcher.
-type Beside = Option<Event>;
+/// Pause before a recording is identified again that an engine failed on.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What comes of something that ran beside the dispatcher.
+type Beside = Option<Then>;
+
+enum Then {
+    Happened(Event),
+    Identify(PendingLid),
+}
 
 /// Owns the scheduler, the sessions and the lanes.
 #[derive(Debug)]
@@ -91,7 +103,8 @@ impl Dispatcher {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.happened(Event::Tick),
                 Some(done) = self.beside.join_next() => match done {
-                    Ok(Some(event)) => self.happened(event),
+                    Ok(Some(Then::Happened(event))) => self.happened(event),
+                    Ok(Some(Then::Identify(pending))) => self.identify(vec![pending]),
                     Ok(None) => {}
                     Err(error) => tracing::error!(%error, "a task of the dispatcher failed"),
                 },
@@ -209,18 +222,35 @@ impl Dispatcher {
     }
 
     fn applied(&mut self, group: Vec<(ReportedResult, Option<Applied>)>) {
-        let mut receipts: BTreeMap<AgentName, Vec<ResultReceipt>> = BTreeMap::new();
+        let mut receipts: BTreeMap<AgentName, (Vec<ResultReceipt>, bool)> = BTreeMap::new();
         for (result, outcome) in group {
-            if outcome == Some(Applied::Settled) {
-                let receipt = ResultReceipt { recording: result.recording, round: result.round };
-                receipts.entry(result.agent).or_default().push(receipt);
+            let ReportedResult { recording, round, agent, outcome: said, .. } = result;
+            match outcome {
+                // Refused by the database, or to come again.
+                None | Some(Applied::NotRecorded) => continue,
+                Some(Applied::Settled) => {}
+                Some(Applied::Blamed) => self.happened(Event::Blamed(recording)),
+                Some(Applied::SetBack(pending)) => {
+                    let why = match &said {
+                        LidOutcome::Failed(LidFailure { code, reason, .. }) => format!("{code}: {reason}"),
+                        LidOutcome::Identified(_) => String::new(),
+                    };
+                    self.happened(Event::EngineFailed { agent: agent.clone(), recording, why });
+                    self.beside.spawn(async {
+                        tokio::time::sleep(AGAIN).await;
+                        Some(Then::Identify(pending))
+                    });
+                }
             }
+            let (receipts, well) = receipts.entry(agent).or_default();
+            receipts.push(ResultReceipt { recording, round });
+            *well |= matches!(said, LidOutcome::Identified(_));
         }
         failpoint!(RESULTS_KNOWN => return self.sessions.end_all());
-        for (agent, receipts) in receipts {
+        for (agent, (receipts, well)) in receipts {
             let recordings = u64::try_from(receipts.len()).unwrap_or(u64::MAX);
             self.sessions.send(&agent, &receipts, Down::Receipts);
-            self.happened(Event::Identified { agent, recordings });
+            self.happened(Event::Identified { agent, recordings, well });
         }
     }
 
@@ -243,12 +273,30 @@ impl Dispatcher {
                 heartbeat: seated.heartbeat.clone(),
                 deliveries: self.scheduler.deliveries(agent),
                 reconciling: unfit == Some(Unfit::Reconciling),
-                unfit: unfit.map(|why| why.to_string()),
+                unfit,
+                quarantine: self.quarantine(agent),
                 verifies: seated.verifies,
             };
             (agent.clone(), status)
         };
         self.sessions.iter().map(status).collect()
+    }
+
+    fn quarantine(&self, agent: &AgentName) -> Option<QuarantineStatus> {
+        let quarantine = self.scheduler.quarantine(agent)?;
+        Some(QuarantineStatus {
+            fault: quarantine.fault,
+            reason: quarantine.reason.clone(),
+            last_probe: quarantine.last_probe.map(|at| self.time_of_day(at)),
+            next_probe: self.time_of_day(quarantine.next_probe),
+        })
+    }
+
+    /// When a time of the scheduler's is, or was.
+    fn time_of_day(&self, at: Duration) -> i64 {
+        let now = self.now();
+        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        self.clock.now_micros().saturating_add(micros(at)).saturating_sub(micros(now))
     }
 
     fn act(&mut self, action: Action) {
@@ -269,6 +317,11 @@ impl Dispatcher {
                 let failure = PlacementFailure { recording, code: code.to_owned(), reason, attempts };
                 self.chore(Chore::Fail(failure));
             }
+            Action::Note { agent, recording, code, reason } => {
+                let at = self.clock.now_micros();
+                let code = code.to_owned();
+                self.chore(Chore::Note(AttemptRecord { recording, agent, code, reason, at }));
+            }
             Action::Forget(agent) => self.chore(Chore::Forget(agent)),
         }
     }
@@ -288,7 +341,12 @@ fn condition(heartbeat: &Heartbeat) -> Condition {
         EngineState::Starting => Some(Unfit::EngineStarting),
         EngineState::Failed => Some(Unfit::EngineFailed(heartbeat.engine.reason.clone())),
     };
-    Condition { free_disk: heartbeat.free_disk_bytes, lid_waiting: heartbeat.lid_waiting, engine }
+    let disk = match &heartbeat.storage {
+        Storage::Ready => None,
+        Storage::Full(_) => Some(Unfit::DiskFull),
+        Storage::Failed(why) => Some(Unfit::DiskFailed(why.clone())),
+    };
+    Condition { free_disk: heartbeat.free_disk_bytes, lid_waiting: heartbeat.lid_waiting, engine, disk }
 }
 
 async fn load(
@@ -299,11 +357,11 @@ async fn load(
     limit: i64,
 ) -> Beside {
     match LedgerError::or_silence(ledger.planned_recordings(batch, after, limit)).await {
-        Ok(recordings) => Some(Event::Loaded { batch, after, recordings }),
+        Ok(recordings) => Some(Then::Happened(Event::Loaded { batch, after, recordings })),
         Err(error) => {
             note(&health, &error);
             tokio::time::sleep(RETRY).await;
-            Some(Event::LoadFailed)
+            Some(Then::Happened(Event::LoadFailed))
         }
     }
 }
@@ -311,6 +369,7 @@ async fn load(
 /// Something small to write, beside the dispatcher.
 enum Chore {
     Fail(PlacementFailure),
+    Note(AttemptRecord),
     Forget(AgentName),
 }
 
@@ -320,6 +379,7 @@ async fn insist(chore: Chore, ledger: Arc<dyn AgentLedger>, health: Health, now:
         let work = async {
             match &chore {
                 Chore::Fail(failure) => ledger.fail_placements(std::slice::from_ref(failure), now).await,
+                Chore::Note(attempt) => ledger.note_refusal(attempt).await,
                 Chore::Forget(agent) => {
                     failpoint!(async DEPARTURE_SEEN => return Err(LedgerError::failpoint()));
                     ledger.agent_left(agent, now).await

@@ -3,7 +3,9 @@
 use cofi_proto::AgentName;
 
 use super::{
-    AgentRecord, Custody, Ledger, LedgerError, Lid, read_transaction,
+    AgentRecord, Custody, Ledger, LedgerError, Lid,
+    batches::count_rows,
+    read_transaction,
     sql::{Row, Statement},
     write_transaction,
 };
@@ -58,6 +60,9 @@ impl Ledger {
                 custody.stored += recordings;
                 custody.settled += if row.word::<Lid>(0)? == Lid::None { 0 } else { recordings };
             }
+            let select = "SELECT COUNT(*) FROM cofiRelease WHERE agent = ? AND doneAt IS NULL";
+            let select = Statement::named("count_releasing", select).long().bind(name.as_str());
+            custody.releasing = count_rows(tx, select).await?;
             Ok(custody)
         })
     }

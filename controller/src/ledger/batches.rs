@@ -7,7 +7,7 @@ use super::{
     database::Transaction,
     earlier,
     history::{self, Event},
-    read_transaction,
+    read_transaction, release,
     sql::{Row, Statement},
     write_transaction,
 };
@@ -72,7 +72,11 @@ impl Ledger {
     /// Languages and newest failures of a batch.
     pub async fn highlights(&self, batch: BatchId) -> Result<Highlights, LedgerError> {
         read_transaction!(self, |tx| {
-            Ok(Highlights { languages: languages(tx, batch).await?, failures: failures(tx, batch).await? })
+            Ok(Highlights {
+                languages: languages(tx, batch).await?,
+                failures: failures(tx, batch).await?,
+                released: release::released_of(tx, batch).await?,
+            })
         })
     }
 

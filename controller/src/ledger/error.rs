@@ -72,6 +72,14 @@ pub enum LedgerError {
     /// Nothing of the batch is left to cancel.
     #[error("batch {0} has nothing left to cancel")]
     NothingToCancel(BatchId),
+    /// Recordings that were to be identified again are on no host any more; the
+    /// first ten of them.
+    #[error(
+        "recordings {} of batch {} are released: no host has their files any more, so they cannot be tried again",
+        numbers(.1),
+        .0
+    )]
+    Released(BatchId, Vec<i64>),
     /// The database was never migrated, by an older version, or half.
     #[error("the database is not migrated to this version: run `cofi-controller migrate` on it first")]
     NotMigrated,
@@ -100,6 +108,11 @@ pub enum LedgerError {
 fn list(findings: &[Finding]) -> String {
     let lines: Vec<String> = findings.iter().map(|finding| format!("  {finding}")).collect();
     lines.join("\n")
+}
+
+fn numbers(ordinals: &[i64]) -> String {
+    let words: Vec<String> = ordinals.iter().map(i64::to_string).collect();
+    words.join(", ")
 }
 
 impl From<sqlx::Error> for LedgerError {

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
-    AgentRecord, Applied, Custody, GiveUp, GivenUp, Ledger, LedgerError, ManifestRecord, PendingLid,
-    PlacementFailure, PlannedRecording, Recorded, ReportedResult, StandingRecord,
+    AgentRecord, Applied, AttemptRecord, Custody, GiveUp, GivenUp, Ledger, LedgerError, ManifestRecord,
+    PendingLid, PlacementFailure, PlannedRecording, QuarantineRecord, Recorded, ReportedResult,
+    StandingRecord,
 };
 use crate::delivery::StoredRecording;
 
@@ -36,6 +37,23 @@ pub trait AgentLedger: std::fmt::Debug + Send + Sync {
         limit: i64,
         now: i64,
     ) -> Result<GivenUp, LedgerError>;
+    async fn quarantines(&self) -> Result<Vec<QuarantineRecord>, LedgerError>;
+    async fn put_quarantine(&self, record: &QuarantineRecord) -> Result<(), LedgerError>;
+    async fn lift_quarantine(&self, agent: &AgentName, reason: &str, now: i64) -> Result<bool, LedgerError>;
+    async fn note_refusal(&self, attempt: &AttemptRecord) -> Result<(), LedgerError>;
+
+    async fn releases_due(
+        &self,
+        agent: &AgentName,
+        after: Option<RecordingId>,
+        limit: i64,
+    ) -> Result<Vec<(RecordingId, String)>, LedgerError>;
+    async fn confirm_releases(
+        &self,
+        agent: &AgentName,
+        recordings: &[RecordingId],
+        now: i64,
+    ) -> Result<(), LedgerError>;
 
     async fn planned_recordings(
         &self,
@@ -105,6 +123,40 @@ impl AgentLedger for Ledger {
         now: i64,
     ) -> Result<GivenUp, LedgerError> {
         Self::give_up(self, what, after, limit, now).await
+    }
+
+    async fn quarantines(&self) -> Result<Vec<QuarantineRecord>, LedgerError> {
+        Self::quarantines(self).await
+    }
+
+    async fn put_quarantine(&self, record: &QuarantineRecord) -> Result<(), LedgerError> {
+        Self::put_quarantine(self, record).await
+    }
+
+    async fn lift_quarantine(&self, agent: &AgentName, reason: &str, now: i64) -> Result<bool, LedgerError> {
+        Self::lift_quarantine(self, agent, reason, now).await
+    }
+
+    async fn note_refusal(&self, attempt: &AttemptRecord) -> Result<(), LedgerError> {
+        Self::note_refusal(self, attempt).await
+    }
+
+    async fn releases_due(
+        &self,
+        agent: &AgentName,
+        after: Option<RecordingId>,
+        limit: i64,
+    ) -> Result<Vec<(RecordingId, String)>, LedgerError> {
+        Self::releases_due(self, agent, after, limit).await
+    }
+
+    async fn confirm_releases(
+        &self,
+        agent: &AgentName,
+        recordings: &[RecordingId],
+        now: i64,
+    ) -> Result<(), LedgerError> {
+        Self::confirm_releases(self, agent, recordings, now).await
     }
 
     async fn planned_recordings(

@@ -22,8 +22,10 @@ mod lid_status;
 mod manifest;
 mod meta;
 mod placed;
+mod quarantine;
 mod recordings;
 mod records;
+mod release;
 mod repertoire;
 mod restored;
 mod results;
@@ -41,6 +43,7 @@ pub use database::{Claim, DatabaseUrl};
 pub use error::LedgerError;
 pub use for_agents::AgentLedger;
 pub use records::*;
+pub use release::Releasable;
 pub use schema::{Finding, Mend, MigrationPlan, Step, migrate, plan_migration};
 
 use crate::chain::error_chain;

@@ -6,7 +6,7 @@ use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
     Ledger, LedgerError, ManifestRecord, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord,
-    Retried, SourceStamp, batches,
+    ReleaseRecord, Retried, SourceStamp, batches,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -41,8 +41,11 @@ impl Ledger {
             batches::must_be_own(tx, batch).await?;
             let select = format!(
                 "SELECT r.ordinal, r.audioName, r.sourcePath, r.size, r.placement, r.lid, r.agent, r.callId, \
-                 r.digest, r.attempts, r.code, r.reason, c.lang, c.audioDuration FROM cofiRecording r \
-                 LEFT JOIN `call` c ON c.id = r.callId WHERE r.batchId = ? AND r.ordinal > ? AND {} \
+                 r.digest, r.attempts, r.code, r.reason, c.lang, c.audioDuration, \
+                 l.agent, l.cause, l.reason, l.`at`, l.doneAt FROM cofiRecording r \
+                 LEFT JOIN `call` c ON c.id = r.callId \
+                 LEFT JOIN cofiRelease l ON l.batchId = r.batchId AND l.ordinal = r.ordinal \
+                 WHERE r.batchId = ? AND r.ordinal > ? AND {} \
                  ORDER BY r.ordinal LIMIT ?",
                 filter.condition()
             );
@@ -186,14 +189,16 @@ impl Ledger {
                 retry_some(tx, batch, None, now, &mut retried).await?;
             }
             for chunk in chunks(ordinals) {
+                refuse_released(tx, batch, chunk).await?;
                 retry_some(tx, batch, Some(chunk), now, &mut retried).await?;
             }
-            if retried != Retried::default() {
+            let Retried { placements, identifications, .. } = retried;
+            if placements + identifications > 0 {
                 batches::wake(tx, batch).await?;
-                let Retried { placements, identifications } = retried;
                 let words = format!("{placements} placements, {identifications} identifications");
                 history::note(tx, &[Event::of_batch(now, "retried", batch, words)]).await?;
             }
+            retried.released = count_released_failures(tx, batch).await?;
             Ok(retried)
         })
     }
@@ -231,7 +236,30 @@ async fn retried_at(tx: &mut Transaction, batch: BatchId, now: i64) -> Result<Re
     Ok(Retried {
         placements: batches::count_rows(tx, placements).await?,
         identifications: batches::count_rows(tx, identifications).await?,
+        released: count_released_failures(tx, batch).await?,
     })
+}
+
+/// A failed recording whose file is on no host.
+const RELEASED_FAILURE: &str = "placement = 'stored' AND lid = 'failed' AND agent IS NULL";
+
+async fn count_released_failures(tx: &mut Transaction, batch: BatchId) -> Result<u64, LedgerError> {
+    let select = format!("SELECT COUNT(*) FROM cofiRecording WHERE batchId = ? AND {RELEASED_FAILURE}");
+    let select = Statement::named("count_released_failures", &select).long().bind(batch.0);
+    batches::count_rows(tx, select).await
+}
+
+/// Whoever names a recording that is on no host is told so.
+async fn refuse_released(tx: &mut Transaction, batch: BatchId, ordinals: &[i64]) -> Result<(), LedgerError> {
+    let select =
+        format!("SELECT ordinal FROM cofiRecording WHERE batchId = ? AND {RELEASED_FAILURE} AND ordinal IN ");
+    let select = Statement::named("released_failures", &select).bind(batch.0);
+    let rows = tx.rows(select.list(ordinals.iter().copied()).push(" ORDER BY ordinal LIMIT 10")).await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ordinals: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_, LedgerError>>()?;
+    Err(LedgerError::Released(batch, ordinals))
 }
 
 /// Appends the ordinals that a retry is restricted to.
@@ -254,7 +282,8 @@ async fn retry_some(
     let place = Statement::named("retry_placements", place).long().bind(now).bind(batch.0);
     retried.placements += tx.execute(among(place, ordinals)).await?;
     let identify = "UPDATE cofiRecording SET lid = 'none', lidRound = lidRound + 1, attempts = 0, code = NULL, \
-                    reason = NULL, settledAt = ? WHERE batchId = ? AND placement = 'stored' AND lid = 'failed'";
+                    reason = NULL, settledAt = ? WHERE batchId = ? AND placement = 'stored' AND lid = 'failed' \
+                    AND agent IS NOT NULL";
     let identify = Statement::named("retry_lids", identify).long().bind(now).bind(batch.0);
     retried.identifications += tx.execute(among(identify, ordinals)).await?;
     Ok(())
@@ -304,5 +333,16 @@ fn recording(row: &Row) -> Result<RecordingRecord, LedgerError> {
         reason: row.opt_text(11)?,
         duration_seconds: row.opt_real(13)?.filter(|_| language.is_some()),
         language,
+        release: row.opt_text(14)?.map(|agent| release(row, agent)).transpose()?,
+    })
+}
+
+fn release(row: &Row, agent: String) -> Result<ReleaseRecord, LedgerError> {
+    Ok(ReleaseRecord {
+        agent,
+        cause: row.word(15)?,
+        reason: row.text(16)?,
+        at: row.int(17)?,
+        done: row.opt_int(18)?,
     })
 }

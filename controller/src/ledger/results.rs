@@ -4,11 +4,11 @@
 //! A result belongs to a recording and a round, not to a host: the first one
 //! committed for the open round wins.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cofi_proto::{
     BatchId, Digest, RecordingId,
-    session::{Identified, LidFailure, LidOutcome},
+    session::{FailureClass, Identified, LidFailure, LidOutcome},
 };
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
     call_languages::{CallLanguage, LanguageIds, write_languages},
     database::Transaction,
     history::{self, Event},
+    quarantine,
     repertoire::with_languages_that_fit,
     restored::{NeededCall, restore_calls},
     sql::{Statement, case_chunks, chunks, state_is},
@@ -26,6 +27,8 @@ use crate::name::name_key;
 /// What is read of a recording's row before it is changed.
 struct Current {
     placement: Placement,
+    agent: Option<String>,
+    attempts: i64,
     lid: Lid,
     round: i64,
     call: Option<i64>,
@@ -73,15 +76,29 @@ impl Ledger {
                 by_batch.entry(result.recording.batch).or_default().push(result);
             }
             let mut answers = HashMap::new();
+            // Who is in quarantine matters where an engine failed.
+            let quarantined = if group.iter().any(is_engines) {
+                quarantine::quarantined(tx).await?
+            } else {
+                HashSet::new()
+            };
             for (batch, results) in by_batch {
-                apply_batch(tx, batch, &results, now, &mut answers).await?;
+                apply_batch(tx, batch, &results, &quarantined, now, &mut answers).await?;
             }
             failpoint!(async RESULTS_WRITTEN => return Err(LedgerError::failpoint()));
             let answer = |result: &ReportedResult| {
-                answers.get(&(result.recording, result.round)).copied().unwrap_or(Applied::Settled)
+                answers.get(&(result.recording, result.round)).cloned().unwrap_or(Applied::Settled)
             };
             Ok(group.iter().map(answer).collect())
         })
+    }
+}
+
+/// Whether an engine failed on a recording that may be none the worse for it.
+fn is_engines(result: &ReportedResult) -> bool {
+    match &result.outcome {
+        LidOutcome::Identified(_) => false,
+        LidOutcome::Failed(failure) => failure.class == FailureClass::Agent,
     }
 }
 
@@ -89,6 +106,7 @@ async fn apply_batch(
     tx: &mut Transaction,
     batch: BatchId,
     results: &[&ReportedResult],
+    quarantined: &HashSet<String>,
     now: i64,
     answers: &mut HashMap<(RecordingId, i32), Applied>,
 ) -> Result<(), LedgerError> {
@@ -102,7 +120,10 @@ async fn apply_batch(
         };
         let Some(call) = row.call.filter(|_| row.placement == Placement::Stored) else {
             // The acknowledgement may still be on its way through the recorder.
-            let may_come = matches!(row.placement, Placement::Planned | Placement::Failed);
+            // That an engine failed on what it need not hold any more is of no
+            // use to anybody.
+            let is_useless = row.call.is_some() && is_engines(result);
+            let may_come = matches!(row.placement, Placement::Planned | Placement::Failed) && !is_useless;
             answers.insert(key, if may_come { Applied::NotRecorded } else { Applied::Settled });
             continue;
         };
@@ -115,7 +136,8 @@ async fn apply_batch(
         let settled = row.lid != Lid::None && i64::from(result.round) == row.round;
         // A failure does not take away a language that is known.
         let needless = row.lid == Lid::Done && matches!(result.outcome, LidOutcome::Failed(_));
-        if superseded || settled || needless {
+        let elsewhere = is_engines(result) && row.agent.as_deref() != Some(result.agent.as_str());
+        if superseded || settled || needless || elsewhere {
             continue;
         }
         row.round = i64::from(result.round);
@@ -136,8 +158,25 @@ async fn apply_batch(
                 });
             }
             LidOutcome::Failed(failure) => {
-                row.lid = Lid::Failed;
-                fail(tx, result, failure, now).await?;
+                let blamed = quarantine::is_blamed(row.attempts, quarantined.contains(result.agent.as_str()));
+                match failure.class {
+                    FailureClass::Agent if !blamed && row.lid == Lid::None => {
+                        let again = quarantine::set_back(tx, result, failure, now).await?;
+                        row.round = i64::from(again.round);
+                        row.attempts += 1;
+                        answers.insert(key, Applied::SetBack(again));
+                    }
+                    FailureClass::Agent => {
+                        row.lid = Lid::Failed;
+                        let rounds = i32::try_from(row.attempts).unwrap_or(i32::MAX).saturating_add(1);
+                        fail(tx, result, &LidFailure { attempts: rounds, ..failure.clone() }, now).await?;
+                        answers.insert(key, Applied::Blamed);
+                    }
+                    FailureClass::Recording => {
+                        row.lid = Lid::Failed;
+                        fail(tx, result, failure, now).await?;
+                    }
+                }
             }
         }
     }
@@ -164,7 +203,7 @@ async fn current_rows(
 ) -> Result<HashMap<i64, Current>, LedgerError> {
     let mut current = HashMap::with_capacity(results.len());
     for chunk in chunks(results) {
-        let select = "SELECT ordinal, placement, lid, lidRound, callId, audioName, digest FROM cofiRecording \
+        let select = "SELECT ordinal, placement, lid, lidRound, callId, audioName, digest, agent, attempts FROM cofiRecording \
                       WHERE batchId = ? AND ordinal IN ";
         let select = Statement::named("recordings_to_identify", select).bind(batch.0);
         let select = select.list(chunk.iter().map(|result| result.recording.ordinal)).push(tx.for_update());
@@ -176,6 +215,8 @@ async fn current_rows(
                 call: row.opt_int(4)?,
                 audio_name: row.text(5)?,
                 digest: row.opt_digest(6)?,
+                agent: row.opt_text(7)?,
+                attempts: row.int(8)?,
             };
             current.insert(row.int(0)?, state);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
-    GiveUp, GivenUp, Ledger, LedgerError, Lid, Standing, StandingRecord, batches,
+    GiveUp, GiveUpScope, GivenUp, Ledger, LedgerError, Lid, Standing, StandingRecord, batches,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Statuses of a call after which nobody needs its file any more.
-const TERMINAL: [&str; 3] = ["Complete", "UnsupportedLanguage", "ShortCall"];
+pub(super) const TERMINAL: [&str; 3] = ["Complete", "UnsupportedLanguage", "ShortCall"];
 
 /// A stored recording that may be placed again.
 struct Held {
@@ -138,10 +138,14 @@ async fn held(
     limit: i64,
 ) -> Result<Vec<Held>, LedgerError> {
     let (batch, ordinal) = after.map_or((0, -1), |after| (after.batch.0, after.ordinal));
-    let lid = if what.unidentified_only { "AND lid <> 'done' " } else { "" };
+    let which = match what.scope {
+        GiveUpScope::All => "AND storedAt < ? ",
+        GiveUpScope::WithoutLanguage => "AND storedAt < ? AND lid <> 'done' ",
+        GiveUpScope::Open => "AND (storedAt < ? OR attempts > 0) AND lid = 'none' ",
+    };
     let select = format!(
         "SELECT batchId, ordinal, lid, callId FROM cofiRecording WHERE agent = ? AND placement = 'stored' \
-         AND storedAt < ? AND batchId >= ? AND (batchId, ordinal) > (?, ?) {lid}ORDER BY batchId, ordinal LIMIT ?"
+         {which}AND batchId >= ? AND (batchId, ordinal) > (?, ?) ORDER BY batchId, ordinal LIMIT ?"
     );
     let select = Statement::named("held_recordings", &select)
         .bind(what.agent.as_str())
@@ -197,10 +201,16 @@ async fn plan_again(
     what: &GiveUp,
     now: i64,
 ) -> Result<(), LedgerError> {
+    let attempts = match what.scope {
+        GiveUpScope::All | GiveUpScope::WithoutLanguage => "",
+        GiveUpScope::Open => "attempts = 0, ",
+    };
     for chunk in chunks(ordinals) {
-        let update = "UPDATE cofiRecording SET placement = 'planned', agent = NULL, settledAt = ? \
-                      WHERE batchId = ? AND placement = 'stored' AND ordinal IN ";
-        let update = Statement::named("plan_again", update).bind(now).bind(batch.0);
+        let update = format!(
+            "UPDATE cofiRecording SET placement = 'planned', agent = NULL, {attempts}settledAt = ? \
+             WHERE batchId = ? AND placement = 'stored' AND ordinal IN "
+        );
+        let update = Statement::named("plan_again", &update).bind(now).bind(batch.0);
         tx.guarded("plan_again", update.list(chunk.iter().copied()), chunk.len()).await?;
         let given_up = |ordinal: &i64| {
             let recording = RecordingId { batch, ordinal: *ordinal };

@@ -179,7 +179,11 @@ async fn mark_stored(
     let ordinal = |(placed, _): &(&Placed<'_>, i64)| placed.stored.recording().ordinal;
     let agents = chunk.iter().map(|it| (ordinal(it), it.0.stored.host().agent.as_str()));
     let digests = chunk.iter().map(|it| (ordinal(it), Value::from(&it.0.stored.digest().as_bytes()[..])));
-    let update = Statement::named("record_stored", "UPDATE cofiRecording SET placement = 'stored', agent = ")
+    // Rounds in which engines failed on it count on the next host. Servers see
+    // what was assigned before, so that this comes first.
+    let attempts = "UPDATE cofiRecording SET attempts = CASE WHEN lid = 'failed' OR placement = 'planned' \
+                    THEN attempts ELSE 0 END, placement = 'stored', agent = ";
+    let update = Statement::named("record_stored", attempts)
         .case("ordinal", agents)
         .push(", digest = ")
         .case("ordinal", digests)
@@ -187,7 +191,6 @@ async fn mark_stored(
         .case("ordinal", chunk.iter().map(|it| (ordinal(it), it.1)))
         // A recording that could not be identified on another host rests with
         // its reason.
-        .push(", attempts = CASE lid WHEN 'failed' THEN attempts ELSE 0 END")
         .push(", code = CASE lid WHEN 'failed' THEN code ELSE NULL END")
         .push(", reason = CASE lid WHEN 'failed' THEN reason ELSE NULL END, storedAt = ?")
         .bind(now)

@@ -14,12 +14,12 @@ use pb::{
     agent_service_server::AgentService, from_agent::Message as Up, from_controller::Message as DownMessage,
     from_receiver::Message as ReceiverUp,
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::status::RpcError;
+use super::{releases::Releasing, status::RpcError};
 use crate::{
     chain::error_chain,
     check::{Answer, Answers},
@@ -27,7 +27,7 @@ use crate::{
     delivery::Host,
     dispatch::{Dispatch, Down, JoinRefused, Session},
     lane::{Readers, Reports},
-    ledger::{AgentLedger, AgentRecord, Custody, LedgerError, Standing, StandingRecord},
+    ledger::{AgentLedger, AgentRecord, Custody, LedgerError, QuarantineRecord, Standing, StandingRecord},
     scheduler::{Event, LEASE},
     verify::verify_held,
 };
@@ -50,6 +50,8 @@ pub(crate) struct Agents {
     pub(crate) tasks: TaskTracker,
     pub(crate) database_id: Arc<str>,
     pub(crate) decided: Arc<Notify>,
+    /// Rung when recordings were released.
+    pub(crate) released: Arc<watch::Sender<()>>,
 }
 
 type Downward<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -81,10 +83,19 @@ impl AgentService for Agents {
         let ending = ended.clone();
         self.tasks.spawn(async move {
             let agent = host.agent.clone();
-            let hearing = Hearing { agents: &me, id, host, paced };
+            let removed = Arc::new(Notify::new());
+            let releasing = Releasing {
+                ledger: &*me.ledger,
+                agent: agent.clone(),
+                down: paced.clone(),
+                due: me.released.subscribe(),
+                removed: removed.clone(),
+            };
+            let hearing = Hearing { agents: &me, id, host, paced, removed };
             let outcome = tokio::select! {
                 () = ending.cancelled() => Ok(()),
                 outcome = hearing.run(up) => outcome,
+                outcome = releasing.run() => outcome,
             };
             match outcome {
                 Ok(()) => tracing::info!(%agent, session = id, "session ended"),
@@ -154,10 +165,13 @@ impl Agents {
                 return Err(error.into());
             }
         };
-        let inventory =
-            standing == Some(Standing::Lost) || recorded > custody.stored || receipted > custody.settled;
+        // What it was not told to remove yet, or has not said to have removed.
+        let Custody { stored, settled, releasing } = custody;
+        let inventory = standing == Some(Standing::Lost)
+            || recorded > stored + releasing
+            || receipted > settled + releasing;
         if inventory {
-            tracing::warn!(agent = %record.name, recorded, stored = custody.stored, "agent is to offer all that it holds");
+            tracing::warn!(agent = %record.name, recorded, stored, "agent is to offer all that it holds");
         }
         tracing::info!(agent = %record.name, session = session.id, address = record.advertise_address, "session begins");
         Ok((session, inventory))
@@ -192,6 +206,12 @@ impl Agents {
         failpoint!(async AGENT_WRITTEN => return Err(LedgerError::failpoint()));
         let draining = standing == Some(Standing::Draining);
         self.dispatch.event(Event::AgentDraining { agent: record.name.clone(), draining }).await;
+        let quarantines = self.ledger.quarantines().await?.into_iter();
+        if let Some(QuarantineRecord { agent, fault, reason, .. }) =
+            quarantines.into_iter().find(|quarantine| quarantine.agent == record.name)
+        {
+            self.dispatch.event(Event::AgentQuarantined { agent, fault: fault.into(), reason }).await;
+        }
         Ok(custody)
     }
 }
@@ -202,6 +222,8 @@ struct Hearing<'a> {
     id: u64,
     host: Host,
     paced: mpsc::Sender<Down>,
+    /// Rung when the agent has removed what it was told to.
+    removed: Arc<Notify>,
 }
 
 impl Hearing<'_> {
@@ -244,6 +266,13 @@ impl Hearing<'_> {
             Up::Verified(verified) => {
                 let seen = group(verified.recordings, Group::Other)?;
                 self.agents.answers.heard(&self.host.agent, verified.request, Answer::Verified(seen));
+                Ok(())
+            }
+            Up::Removed(removed) => {
+                let removed = group(removed.recordings, Group::Other)?;
+                let now = self.agents.clock.now_micros();
+                ledger.confirm_releases(&self.host.agent, &removed, now).await?;
+                self.removed.notify_one();
                 Ok(())
             }
             Up::HeldList(list) => {

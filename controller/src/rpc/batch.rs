@@ -10,13 +10,14 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status};
 
-use super::{finish, pages::Page, status::RpcError};
+use super::{finish, pages::Page, said_reason, status::RpcError};
 use crate::{
     chain::error_chain,
     dispatch::Dispatch,
-    ledger::{AnyBatch, Highlights, Ledger, Retried},
+    ledger::{AnyBatch, Highlights, Ledger, ReleaseCause, ReleaseScope, ReleaseTerms, Retried},
     plan::{Planned, Planner},
     progress::{Progress, Rates, View},
+    release::Releaser,
     scheduler::Event,
 };
 
@@ -40,6 +41,7 @@ pub(super) struct Batches {
     pub(super) ledger: Ledger,
     pub(super) dispatch: Dispatch,
     pub(super) progress: Progress,
+    pub(super) releaser: Releaser,
     pub(super) languages: Arc<LanguageTable>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tasks: TaskTracker,
@@ -140,11 +142,11 @@ impl Batches {
         if !matches!(retried, Ok(Retried { identifications: 0, .. })) {
             self.tasks.spawn(self.clone().tell_holders(batch, now));
         }
-        let Retried { placements, identifications } = retried?;
+        let Retried { placements, identifications, released } = retried?;
         if placements > 0 {
             self.dispatch.open_batch(self.ledger.batch(batch).await?).await;
         }
-        Ok(pb::RetryRecordingsResponse { placements, identifications })
+        Ok(pb::RetryRecordingsResponse { placements, identifications, released })
     }
 
     /// Tells agents which recordings a retry at `now` set going again, once the
@@ -162,6 +164,21 @@ impl Batches {
                 Err(error) => return tracing::error!(error = error_chain(&error), "read what was retried"),
             }
         }
+    }
+
+    async fn release(
+        &self,
+        request: pb::ReleaseRecordingsRequest,
+    ) -> Result<pb::ReleaseRecordingsResponse, RpcError> {
+        let scope = ReleaseScope::Batch(BatchId(request.batch_id));
+        let terms = ReleaseTerms {
+            cause: ReleaseCause::Operator,
+            reason: said_reason(request.reason)?,
+            older_than_seconds: request.older_than_seconds,
+        };
+        let counts = self.releaser.release(&scope, &terms, request.dry_run, &self.stop).await?;
+        // What was released stays so; the rest is for the next call.
+        if self.stop.is_cancelled() { Err(RpcError::Stopping) } else { Ok(counts.into()) }
     }
 
     async fn cancel(&self, request: pb::CancelBatchRequest) -> Result<pb::CancelBatchResponse, RpcError> {
@@ -264,6 +281,14 @@ impl BatchService for Batches {
     ) -> Result<Response<pb::CancelBatchResponse>, Status> {
         let (me, request) = (self.clone(), request.into_inner());
         finish(&self.tasks, async move { me.cancel(request).await }).await
+    }
+
+    async fn release_recordings(
+        &self,
+        request: Request<pb::ReleaseRecordingsRequest>,
+    ) -> Result<Response<pb::ReleaseRecordingsResponse>, Status> {
+        let (me, request) = (self.clone(), request.into_inner());
+        finish(&self.tasks, async move { me.release(request).await }).await
     }
 
     async fn apply_lid_results(

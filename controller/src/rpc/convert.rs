@@ -5,6 +5,7 @@ use cofi_proto::pb::v1 as pb;
 use crate::{
     ledger::{
         BatchState, CallRecord, EarlierBatch, Lid, LidReport, Placement, RecordingFilter, RecordingRecord,
+        ReleaseCause, ReleaseCounts, ReleaseRecord,
     },
     plan::PlanRequest,
     progress::View,
@@ -69,6 +70,8 @@ impl From<&View> for pb::Batch {
                 identified_per_second: view.rates.identified_per_second,
             }),
             waiting_for: view.waiting_for.clone().unwrap_or_default(),
+            released: view.highlights.released.recordings,
+            releases_unconfirmed: view.highlights.released.unconfirmed,
             earlier: None,
         }
     }
@@ -175,6 +178,36 @@ impl From<RecordingRecord> for pb::Recording {
             reason: record.reason.unwrap_or_default(),
             language: record.language.unwrap_or_default(),
             duration_seconds: record.duration_seconds.unwrap_or_default(),
+            release: record.release.map(Into::into),
+        }
+    }
+}
+
+impl From<ReleaseRecord> for pb::Release {
+    fn from(release: ReleaseRecord) -> Self {
+        let cause = match release.cause {
+            ReleaseCause::Operator => pb::ReleaseCause::Operator,
+            ReleaseCause::Retention => pb::ReleaseCause::Retention,
+        };
+        Self {
+            agent: release.agent,
+            cause: cause.into(),
+            reason: release.reason,
+            release_time_micros: release.at,
+            removal_time_micros: release.done.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<ReleaseCounts> for pb::ReleaseRecordingsResponse {
+    fn from(counts: ReleaseCounts) -> Self {
+        Self {
+            released: counts.released,
+            released_bytes: counts.released_bytes,
+            released_before: counts.released_before,
+            needed: counts.needed,
+            unidentified: counts.unidentified,
+            too_young: counts.too_young,
         }
     }
 }

@@ -8,17 +8,15 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
-use super::{finish, pages::Page, status::RpcError};
+use super::{finish, pages::Page, said_reason, status::RpcError};
 use crate::{
     dispatch::{AgentStatus, Dispatch},
-    ledger::{AgentRecord, Ledger, Standing, StandingRecord},
-    scheduler::Event,
+    ledger::{AgentRecord, Ledger, QuarantineRecord, Standing, StandingRecord},
+    scheduler::{Event, Unfit},
 };
 
 /// Agents on a page unless the request says otherwise.
 const AGENTS: i32 = 100;
-/// Characters of a reason at most.
-const MAX_REASON: usize = 200;
 const MICROS: i64 = 1_000_000;
 
 /// Answers operators about agents.
@@ -39,13 +37,17 @@ impl Fleet {
         let standings = self.ledger.standings().await?.into_iter();
         let mut standings: HashMap<AgentName, StandingRecord> =
             standings.map(|record| (record.agent.clone(), record)).collect();
+        let quarantines = self.ledger.quarantines().await?.into_iter();
+        let mut quarantines: HashMap<AgentName, QuarantineRecord> =
+            quarantines.map(|record| (record.agent.clone(), record)).collect();
         let next_page_token = page.next(records.len(), records.last().map(|record| record.name.clone()));
         let agents = records
             .into_iter()
             .map(|record| {
                 let status = present.remove(&record.name);
                 let standing = standings.remove(&record.name);
-                agent(record, status, standing)
+                let quarantine = quarantines.remove(&record.name);
+                agent(record, status, standing, quarantine)
             })
             .collect();
         Ok(pb::ListAgentsResponse { agents, next_page_token })
@@ -54,8 +56,10 @@ impl Fleet {
     async fn get(&self, name: AgentName) -> Result<pb::Agent, RpcError> {
         let record = self.ledger.agent(&name).await?;
         let standing = self.ledger.standing(&name).await?;
+        let mut quarantines = self.ledger.quarantines().await?.into_iter();
+        let quarantine = quarantines.find(|quarantine| quarantine.agent == name);
         let present = self.dispatch.agents().await.into_iter().find(|(agent, _)| *agent == name);
-        Ok(agent(record, present.map(|(_, status)| status), standing))
+        Ok(agent(record, present.map(|(_, status)| status), standing, quarantine))
     }
 
     async fn drain(&self, request: pb::DrainAgentRequest) -> Result<pb::Agent, RpcError> {
@@ -63,7 +67,7 @@ impl Fleet {
         let since = self.clock.now_micros();
         let deadline = (request.deadline_seconds > 0)
             .then(|| since.saturating_add(i64::from(request.deadline_seconds).saturating_mul(MICROS)));
-        let reason = reason(request.reason)?;
+        let reason = said_reason(request.reason)?;
         let record =
             StandingRecord { agent: agent.clone(), standing: Standing::Draining, reason, since, deadline };
         self.ledger.put_standing(&record).await?;
@@ -74,14 +78,17 @@ impl Fleet {
     async fn resume(&self, request: pb::ResumeAgentRequest) -> Result<pb::Agent, RpcError> {
         let agent: AgentName = request.name.try_into()?;
         self.ledger.agent(&agent).await?;
-        self.ledger.clear_standing(&agent, self.clock.now_micros()).await?;
-        self.dispatch.event(Event::AgentDraining { agent: agent.clone(), draining: false }).await;
+        let now = self.clock.now_micros();
+        self.ledger.clear_standing(&agent, now).await?;
+        // The custodian writes down again what the scheduler still believes.
+        self.dispatch.event(Event::AgentResumed(agent.clone())).await;
+        self.ledger.lift_quarantine(&agent, "an operator vouches for it", now).await?;
         self.get(agent).await
     }
 
     async fn remove(&self, request: pb::RemoveAgentRequest) -> Result<pb::Agent, RpcError> {
         let agent: AgentName = request.name.try_into()?;
-        let reason = reason(request.reason)?;
+        let reason = said_reason(request.reason)?;
         let since = self.clock.now_micros();
         let record = StandingRecord {
             agent: agent.clone(),
@@ -97,20 +104,19 @@ impl Fleet {
     }
 }
 
-fn reason(said: String) -> Result<String, RpcError> {
-    if said.chars().count() > MAX_REASON || said.chars().any(char::is_control) {
-        return Err(RpcError::field(
-            "reason",
-            "at most 200 characters, and none of them a control character",
-        ));
-    }
-    Ok(if said.is_empty() { "an operator's decision".to_owned() } else { said })
-}
-
-fn agent(record: AgentRecord, status: Option<AgentStatus>, standing: Option<StandingRecord>) -> pb::Agent {
+fn agent(
+    record: AgentRecord,
+    status: Option<AgentStatus>,
+    standing: Option<StandingRecord>,
+    quarantine: Option<QuarantineRecord>,
+) -> pb::Agent {
+    let away = status.is_none();
     let mut agent = present(record, status);
-    let Some(StandingRecord { standing, reason, .. }) = standing else { return agent };
-    let away = agent.state == i32::from(pb::AgentState::Away);
+    if let Some(QuarantineRecord { reason, since, .. }) = quarantine {
+        agent.state = pb::AgentState::Quarantined.into();
+        (agent.reason, agent.since_micros) = (reason, since);
+    }
+    let Some(StandingRecord { standing, reason, since, .. }) = standing else { return agent };
     let state = match standing {
         Standing::Removed => pb::AgentState::Removed,
         Standing::Draining if !away && agent.deliveries == 0 && agent.lid_waiting == 0 => {
@@ -125,7 +131,7 @@ fn agent(record: AgentRecord, status: Option<AgentStatus>, standing: Option<Stan
         Standing::Lost => return agent,
     };
     agent.state = state.into();
-    agent.reason = reason;
+    (agent.reason, agent.since_micros) = (reason, since);
     agent
 }
 
@@ -146,13 +152,21 @@ fn present(record: AgentRecord, status: Option<AgentStatus>) -> pb::Agent {
         pb::AgentState::Reconciling
     } else if engine.state == EngineState::Starting {
         pb::AgentState::Starting
+    } else if status.quarantine.is_some() {
+        pb::AgentState::Quarantined
     } else if status.unfit.is_some() {
         pb::AgentState::Unfit
     } else {
         pb::AgentState::Ready
     };
     agent.state = state.into();
-    agent.reason = status.unfit.unwrap_or(engine.reason);
+    agent.next_probe_micros = status.quarantine.map(|quarantine| quarantine.next_probe).unwrap_or_default();
+    agent.reason = match status.unfit {
+        // The state says that it is quarantined, and this why.
+        Some(Unfit::Quarantined(why)) => why,
+        Some(unfit) => unfit.to_string(),
+        None => engine.reason,
+    };
     agent.weight = status.weight;
     agent.free_disk_bytes = status.heartbeat.free_disk_bytes;
     agent.deliveries = u64::try_from(status.deliveries).unwrap_or(u64::MAX);

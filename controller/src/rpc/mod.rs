@@ -7,6 +7,7 @@ mod check;
 mod convert;
 mod fleet;
 mod pages;
+mod releases;
 mod status;
 
 use std::{io, sync::Arc, time::Duration};
@@ -49,6 +50,7 @@ use crate::{
     ledger::Ledger,
     plan::Planner,
     progress::Progress,
+    release::Releaser,
 };
 
 /// Streams on one connection.
@@ -59,6 +61,8 @@ const MAX_HEADERS: u32 = 16 * 1024;
 const MAX_RESETS: usize = 64;
 /// A connection that is silent for so long is asked whether it lives.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Characters of an operator's reason at most.
+const MAX_REASON: usize = 200;
 /// What the empty service name of the health protocol stands for.
 const WHOLE_SERVER: &str = "";
 
@@ -73,6 +77,8 @@ pub(crate) struct Services {
     pub(crate) dispatch: Dispatch,
     /// Looks at batches.
     pub(crate) progress: Progress,
+    /// Lets go of recordings.
+    pub(crate) releaser: Releaser,
     /// Whether the database answers.
     pub(crate) health: Health,
     /// Questions of the checker to agents.
@@ -115,6 +121,7 @@ pub(crate) async fn serve_control(
         ledger: services.ledger.clone(),
         dispatch: services.dispatch.clone(),
         progress: services.progress,
+        releaser: services.releaser,
         languages: services.languages,
         clock: services.clock.clone(),
         tasks: services.tasks.clone(),
@@ -180,6 +187,17 @@ where
         .add_service(AgentServiceServer::new(agents).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
         .await
+}
+
+/// An operator's reason, as it is kept.
+fn said_reason(said: String) -> Result<String, RpcError> {
+    if said.chars().count() > MAX_REASON || said.chars().any(char::is_control) {
+        return Err(RpcError::field(
+            "reason",
+            "at most 200 characters, and none of them a control character",
+        ));
+    }
+    Ok(if said.is_empty() { "an operator's decision".to_owned() } else { said })
 }
 
 /// Does the work of a call in a task of its own: a caller that goes away must

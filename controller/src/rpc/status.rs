@@ -97,6 +97,7 @@ impl RpcError {
                 LedgerError::KeyTaken(..) => Some("idempotency_key"),
                 LedgerError::NoSuchBatch(_) => Some("batch_id"),
                 LedgerError::NoSuchAgent(_) => Some("name"),
+                LedgerError::Released(..) => Some("ordinals"),
                 LedgerError::NoSuchRow { .. }
                 | LedgerError::BatchCancelled(_)
                 | LedgerError::EarlierBatch(_)
@@ -132,9 +133,10 @@ fn ledger_code(error: &LedgerError) -> Code {
         LedgerError::NoSuchBatch(_) | LedgerError::NoSuchAgent(_) => Code::NotFound,
         LedgerError::NoSuchRow { .. } => Code::InvalidArgument,
         LedgerError::KeyTaken(..) => Code::AlreadyExists,
-        LedgerError::BatchCancelled(_) | LedgerError::EarlierBatch(_) | LedgerError::NothingToCancel(_) => {
-            Code::FailedPrecondition
-        }
+        LedgerError::BatchCancelled(_)
+        | LedgerError::EarlierBatch(_)
+        | LedgerError::NothingToCancel(_)
+        | LedgerError::Released(..) => Code::FailedPrecondition,
         LedgerError::Busy(_) => Code::Aborted,
         LedgerError::Unavailable(_) | LedgerError::OutcomeUnknown(_) => Code::Unavailable,
         LedgerError::Guard { .. }

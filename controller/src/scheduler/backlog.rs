@@ -35,7 +35,7 @@ pub(super) enum Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Job {
     pub(super) recording: PlannedRecording,
-    /// Failed attempts.
+    /// Failed attempts that count against it.
     pub(super) attempts: i64,
     /// The agent that failed last: another one is tried first.
     pub(super) avoid: Option<AgentName>,

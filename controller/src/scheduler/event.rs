@@ -2,7 +2,7 @@
 
 use cofi_proto::{AgentName, BatchId, DeliveryId, RecordingId, receive::RefusalCode};
 
-use super::Condition;
+use super::{Condition, Fault};
 use crate::ledger::PlannedRecording;
 
 /// A stream that recordings go out on.
@@ -110,7 +110,32 @@ pub enum Event {
         agent: AgentName,
         /// How many.
         recordings: u64,
+        /// Whether one of them is a language.
+        well: bool,
     },
+    /// The engine of an agent failed on a recording, which is to be tried
+    /// again.
+    EngineFailed {
+        /// Its name.
+        agent: AgentName,
+        /// The recording.
+        recording: RecordingId,
+        /// What happened, in words.
+        why: String,
+    },
+    /// A recording rests as failed, since agents that do well failed on it.
+    Blamed(RecordingId),
+    /// The rows say that an agent is quarantined.
+    AgentQuarantined {
+        /// Its name.
+        agent: AgentName,
+        /// What for.
+        fault: Fault,
+        /// Why, in words.
+        reason: String,
+    },
+    /// An operator vouches for an agent.
+    AgentResumed(AgentName),
     /// Time has passed.
     Tick,
 }
@@ -164,6 +189,17 @@ pub enum Action {
         reason: String,
         /// How often it was tried.
         attempts: i64,
+    },
+    /// Note that a recording was not taken by an agent.
+    Note {
+        /// The agent.
+        agent: AgentName,
+        /// The recording.
+        recording: RecordingId,
+        /// A fixed word for programs.
+        code: &'static str,
+        /// Words for people.
+        reason: String,
     },
     /// An agent's lease is over.
     Forget(AgentName),

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use cofi_proto::{AgentName, BatchId};
 
-use super::{Scheduler, Unfit};
+use super::{Quarantine, Scheduler, Unfit};
 
 impl Scheduler {
     /// Recordings under way to an agent.
@@ -18,6 +18,12 @@ impl Scheduler {
     pub fn unfit(&self, agent: &AgentName, now: Duration) -> Option<Unfit> {
         let seat = self.seats.get(agent)?;
         seat.unfit(now).or_else(|| (!seat.disk_holds(1)).then_some(Unfit::DiskFull))
+    }
+
+    /// Since when and why an agent gets nothing but probes, if so.
+    #[must_use]
+    pub fn quarantine(&self, agent: &AgentName) -> Option<&Quarantine> {
+        self.seats.get(agent)?.conduct.quarantine()
     }
 
     /// Whether recordings of a batch wait although none of their batch is
@@ -48,11 +54,13 @@ impl fmt::Display for Unfit {
         match self {
             Self::Reconciling => write!(f, "says first what it holds"),
             Self::Draining => write!(f, "is drained, and takes nothing new until it is resumed"),
+            Self::Quarantined(why) => write!(f, "is quarantined: {why}"),
             Self::EngineStarting => write!(f, "starts its engine"),
             Self::EngineFailed(why) => write!(f, "has no engine: {why}"),
             Self::NoLane => write!(f, "has opened no stream to receive on"),
             Self::Paused(why) => write!(f, "rests after an error: {why}"),
             Self::DiskFull => write!(f, "has no room on its disk"),
+            Self::DiskFailed(why) => write!(f, "has a disk that fails: {why}"),
         }
     }
 }

@@ -18,6 +18,7 @@
 //! were connected before it have the same time.
 
 mod backlog;
+mod conduct;
 mod event;
 mod explain;
 mod rate;
@@ -32,6 +33,8 @@ use std::{
 
 use backlog::{Backlog, Job, PAGE, Place};
 use cofi_proto::{AgentName, DeliveryId, RecordingId, receive::RefusalCode};
+use conduct::Conduct;
+pub use conduct::{Fault, Quarantine};
 pub use event::{Action, Cause, Event, LaneId};
 use seat::Seat;
 pub use seat::{Condition, MAX_UNDER_WAY, Unfit};
@@ -40,7 +43,8 @@ use crate::ledger::PlannedRecording;
 
 /// How long a silent agent keeps what was under way to it.
 pub const LEASE: Duration = Duration::from_secs(20);
-/// Times a recording is tried before it rests as failed.
+/// Times a recording is tried before it rests as failed; failures that are the
+/// agent's do not count.
 const ATTEMPTS: i64 = 3;
 /// Pause after the first failure; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -132,9 +136,29 @@ impl Scheduler {
             }
             Event::Refused { agent, delivery, cause } => self.refused(&agent, delivery, cause, now, actions),
             Event::Recorded { agent, recording, stored } => self.recorded(&agent, recording, stored, now),
-            Event::Identified { agent, recordings } => {
+            Event::Identified { agent, recordings, well } => {
                 if let Some(seat) = self.seats.get_mut(&agent) {
                     seat.identified(recordings, now);
+                    if well {
+                        seat.conduct.identified();
+                    }
+                }
+            }
+            Event::EngineFailed { agent, recording, why } => {
+                if let Some(seat) = self.seats.get_mut(&agent) {
+                    seat.conduct.engine_failed(recording, &why, now);
+                }
+            }
+            Event::Blamed(recording) => self.blame(recording),
+            Event::AgentQuarantined { agent, fault, reason } => {
+                if let Some(seat) = self.seats.get_mut(&agent) {
+                    seat.conduct.restore(fault, reason, now);
+                }
+            }
+            Event::AgentResumed(agent) => {
+                if let Some(seat) = self.seats.get_mut(&agent) {
+                    seat.draining = false;
+                    seat.conduct = Conduct::default();
                 }
             }
             Event::Tick => self.tick(now, actions),
@@ -229,23 +253,42 @@ impl Scheduler {
         if !self.backlog.wants(&job) {
             return self.backlog.leave(job.id());
         }
-        job.attempts += 1;
         job.avoid = Some(agent.clone());
-        let (code, reason) = match cause {
-            Cause::Source { code, reason } => return self.fail(&job, code, reason, actions),
-            Cause::Agent(RefusalCode::DiskFull, _) => {
-                // The agent's trouble, not the recording's: no attempt counts.
-                job.attempts -= 1;
-                return self.backlog.push_front(job);
+        let known = seat.conduct.quarantine().is_some();
+        let (code, why, counts) = match cause {
+            Cause::Source { code, reason } => {
+                job.attempts += 1;
+                return self.fail(&job, code, reason, actions);
             }
-            Cause::Agent(code, why) => (code.as_str(), format!("{agent}: {why}")),
-            Cause::Mismatch(why) => (RefusalCode::Integrity.as_str(), format!("{agent}: {why}")),
+            // Trouble of the agent's, that it sees coming as a rule.
+            Cause::Agent(RefusalCode::DiskFull, _) => return self.backlog.push_front(job),
+            Cause::Agent(RefusalCode::Io, why) => {
+                let counts = seat.conduct.disk_refused(job.id(), &why, now);
+                (RefusalCode::Io, why, counts)
+            }
+            Cause::Agent(code @ (RefusalCode::Integrity | RefusalCode::NameTaken), why) => (code, why, true),
+            Cause::Mismatch(why) => (RefusalCode::Integrity, why, true),
         };
+        job.attempts += i64::from(counts);
+        let (agent, recording, code) = (agent.clone(), job.id(), code.as_str());
+        // Of what was under way to an agent that is known to fail, it says
+        // nothing new.
+        if counts || !known {
+            actions.push(Action::Note { agent: agent.clone(), recording, code, reason: why.clone() });
+        }
         if job.attempts >= ATTEMPTS {
-            return self.fail(&job, code, reason, actions);
+            self.fail(&job, code, format!("{agent}: {why}"), actions);
+            return self.blame(recording);
         }
         let doublings = u32::try_from(job.attempts - 1).unwrap_or(0);
         self.backlog.delay(job, now + FIRST_PAUSE * 2_u32.saturating_pow(doublings));
+    }
+
+    /// A recording was to blame, and not those that failed on it.
+    fn blame(&mut self, recording: RecordingId) {
+        for seat in self.seats.values_mut() {
+            seat.conduct.blamed(recording);
+        }
     }
 
     fn fail(&mut self, job: &Job, code: &'static str, reason: String, actions: &mut Vec<Action>) {
@@ -280,8 +323,7 @@ impl Scheduler {
         }
         while let Some(job) = self.backlog.peek() {
             let size = job.recording.size;
-            let fits =
-                |seat: &Seat| seat.unfit(now).is_none() && seat.disk_holds(size) && seat.window_holds(size);
+            let fits = |seat: &Seat| seat.takes_next(now) && seat.disk_holds(size) && seat.window_holds(size);
             let best = self
                 .seats
                 .iter()

@@ -8,7 +8,7 @@ use std::{
 
 use cofi_proto::DeliveryId;
 
-use super::{LaneId, rate::Rate};
+use super::{LaneId, conduct::Conduct, rate::Rate};
 
 /// Bytes that may be under way to an agent of weight 100.
 const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
@@ -31,6 +31,8 @@ pub enum Unfit {
     Reconciling,
     /// An operator lets it finish what it has.
     Draining,
+    /// What it was given failed there, one after another; why.
+    Quarantined(String),
     /// Its engine is not up yet.
     EngineStarting,
     /// Its engine does not come up; why.
@@ -41,6 +43,8 @@ pub enum Unfit {
     Paused(String),
     /// Its disk has no room for the next recording.
     DiskFull,
+    /// Its disk does not work; why.
+    DiskFailed(String),
 }
 
 /// What an agent said of itself last.
@@ -52,6 +56,8 @@ pub struct Condition {
     pub lid_waiting: u64,
     /// Why its engine cannot work, if so.
     pub engine: Option<Unfit>,
+    /// Why its disk cannot take anything, if so.
+    pub disk: Option<Unfit>,
 }
 
 /// A recording under way to an agent.
@@ -73,6 +79,7 @@ pub(super) struct Seat {
     pub(super) away_since: Option<Duration>,
     pub(super) paused: Option<(Duration, String)>,
     pub(super) draining: bool,
+    pub(super) conduct: Conduct,
     pub(super) lanes: BTreeMap<LaneId, u64>,
     pub(super) live: BTreeMap<DeliveryId, Live>,
     outstanding_bytes: u64,
@@ -92,6 +99,7 @@ impl Seat {
             away_since: None,
             paused: None,
             draining: false,
+            conduct: Conduct::default(),
             lanes: BTreeMap::new(),
             live: BTreeMap::new(),
             outstanding_bytes: 0,
@@ -105,6 +113,7 @@ impl Seat {
     /// Takes over what was under way, and measured, in the session before.
     pub(super) fn adopt(&mut self, before: Self) {
         self.live = before.live;
+        self.conduct = before.conduct;
         self.outstanding_bytes = before.outstanding_bytes;
         self.sending = before.sending;
         self.identifying = before.identifying;
@@ -121,8 +130,37 @@ impl Seat {
         if self.draining {
             return Some(Unfit::Draining);
         }
-        if let Some(engine) = &self.condition.engine {
-            return Some(engine.clone());
+        if let Some(quarantine) = self.conduct.quarantine() {
+            return Some(Unfit::Quarantined(quarantine.reason.clone()));
+        }
+        self.hindrance(now)
+    }
+
+    /// Whether it gets the next recording, if only to see how it fares.
+    pub(super) fn takes_next(&self, now: Duration) -> bool {
+        match self.unfit(now) {
+            None => true,
+            Some(Unfit::Quarantined(_)) => {
+                self.live.is_empty() && self.conduct.probe_is_due(now) && self.hindrance(now).is_none()
+            }
+            Some(
+                Unfit::Reconciling
+                | Unfit::Draining
+                | Unfit::EngineStarting
+                | Unfit::EngineFailed(_)
+                | Unfit::NoLane
+                | Unfit::Paused(_)
+                | Unfit::DiskFull
+                | Unfit::DiskFailed(_),
+            ) => false,
+        }
+    }
+
+    /// What keeps it from work at the moment, by itself.
+    fn hindrance(&self, now: Duration) -> Option<Unfit> {
+        let Condition { engine, disk, .. } = &self.condition;
+        if let Some(why) = engine.as_ref().or(disk.as_ref()) {
+            return Some(why.clone());
         }
         if let Some((_, why)) = self.paused.as_ref().filter(|(until, _)| *until > now) {
             return Some(Unfit::Paused(why.clone()));
@@ -172,6 +210,7 @@ impl Seat {
         now: Duration,
     ) {
         self.sending.rest(now);
+        self.conduct.probed(now);
         let size = job.recording.size;
         self.outstanding_bytes = self.outstanding_bytes.saturating_add(size);
         if let Some(bytes) = self.lanes.get_mut(&lane) {
@@ -186,6 +225,7 @@ impl Seat {
         live.acknowledged = true;
         let size = live.job.recording.size;
         let lane = live.lane.take();
+        self.conduct.stored();
         self.free_lane(lane, size);
         self.sending.count(cost(size), now);
     }

@@ -42,7 +42,7 @@ fn agents_known_before_a_restart_are_waited_for_but_not_for_ever() {
     let other: AgentName = "other".parse().unwrap();
     let mut scheduler = Scheduler::new(2, [name.clone()], Duration::ZERO);
     let recording = World::new(&[10], [100; 3]).ledger.into_values().next().unwrap().0;
-    let condition = Condition { free_disk: 1 << 30, lid_waiting: 0, engine: None };
+    let condition = Condition { free_disk: 1 << 30, lid_waiting: 0, engine: None, disk: None };
     let mut tell = |event, seconds| scheduler.handle(event, Duration::from_secs(seconds));
     tell(Event::BatchOpened(BATCH), 0);
     tell(Event::Loaded { batch: BATCH, after: -1, recordings: vec![recording] }, 0);

@@ -1,7 +1,9 @@
 //! The checker finds what is planted, by name, and nothing in what Cofi itself
 //! has written.
 
-use cofi_controller::ledger::{AgentRecord, Flaw, GiveUp, SharedTable, Standing, StandingRecord};
+use cofi_controller::ledger::{
+    AgentRecord, Flaw, GiveUp, GiveUpScope, SharedTable, Standing, StandingRecord,
+};
 use cofi_language::LanguageTable;
 use cofi_proto::BatchId;
 use rstest::rstest;
@@ -117,7 +119,7 @@ async fn nothing_is_found_in_what_cofi_has_written(#[values(Sqlite, MariaDb)] on
         deadline: None,
     };
     ledger.put_standing(&record).await.unwrap();
-    let what = GiveUp { agent, stored_before: i64::MAX, unidentified_only: false, reason: "away".to_owned() };
+    let what = GiveUp { agent, stored_before: i64::MAX, scope: GiveUpScope::All, reason: "away".to_owned() };
     assert_eq!(ledger.give_up(&what, None, 10, scene::NOW + 2).await.unwrap().recordings, 1);
     ledger.settle_batch(batch).await.unwrap();
     assert_eq!(words(&flaws(&db).await), "");

@@ -1,7 +1,7 @@
 //! What was decided about agents, and placing again what they held.
 
 use cofi_controller::ledger::{
-    AgentRecord, GiveUp, Ledger, LedgerError, PendingLid, Recorded, Standing, StandingRecord,
+    AgentRecord, GiveUp, GiveUpScope, Ledger, LedgerError, PendingLid, Recorded, Standing, StandingRecord,
 };
 use cofi_proto::{AgentName, BatchId, RecordingId};
 use rstest::rstest;
@@ -44,7 +44,7 @@ fn all_of(agent: &str) -> GiveUp {
     GiveUp {
         agent: name(agent),
         stored_before: scene::NOW + 1,
-        unidentified_only: false,
+        scope: GiveUpScope::All,
         reason: "away for 15 minutes".to_owned(),
     }
 }
@@ -166,7 +166,7 @@ async fn recording_that_is_placed_again_moves_and_is_not_identified_twice(
 #[tokio::test]
 async fn deadline_of_a_drain_places_only_what_has_no_language(#[values(Sqlite, MariaDb)] on: Engine) {
     let (db, _) = distributed(on).await;
-    let what = GiveUp { unidentified_only: true, ..all_of("a") };
+    let what = GiveUp { scope: GiveUpScope::WithoutLanguage, ..all_of("a") };
     assert_eq!(give_up(db.ledger(), &what, 100).await.0, 6);
     let stays = db.column("SELECT ordinal FROM cofiRecording WHERE agent = 'a' ORDER BY 1").await;
     assert_eq!(stays, ["0", "1", "2", "3"]);

@@ -63,12 +63,16 @@ pub(super) async fn check(tx: &mut Transaction) -> Result<Vec<Flaw>, LedgerError
         flaws.push(Flaw::of_batch(FlawKind::BatchWithoutStatus, batch, words));
     }
     orphans(tx, &mut flaws).await?;
-    let standings = "SELECT s.name FROM cofiAgentStanding s LEFT JOIN cofiAgent a ON a.name = s.name \
-                     WHERE a.name IS NULL ORDER BY s.name";
-    for row in tx.rows(Statement::named("standings_without_agent", standings)).await? {
-        let words = format!("cofiAgentStanding names {:?}, which is in no row of cofiAgent", row.text(0)?);
-        let name = Some(row.text(0)?);
-        flaws.push(Flaw { audio_name: name, ..Flaw::new(FlawKind::StandingWithoutAgent, words) });
+    for table in ["cofiAgentStanding", "cofiAgentQuarantine"] {
+        let unknown = format!(
+            "SELECT s.name FROM {table} s LEFT JOIN cofiAgent a ON a.name = s.name WHERE a.name IS NULL \
+             ORDER BY s.name"
+        );
+        for row in tx.rows(Statement::named("standings_without_agent", &unknown)).await? {
+            let words = format!("{table} names {:?}, which is in no row of cofiAgent", row.text(0)?);
+            let name = Some(row.text(0)?);
+            flaws.push(Flaw { audio_name: name, ..Flaw::new(FlawKind::StandingWithoutAgent, words) });
+        }
     }
     Ok(flaws)
 }

@@ -29,9 +29,16 @@ pub(super) struct Own {
     pub(super) has_reason: bool,
     pub(super) was_stored: bool,
     pub(super) was_settled: bool,
+    /// Who held it until it was released.
+    pub(super) released_by: Option<String>,
 }
 
 impl Own {
+    /// Whose address the shared tables have: who holds it, or held it last.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.agent.as_deref().or(self.released_by.as_deref())
+    }
+
     /// Whether something happened to it that its history must know: a failure,
     /// or a round that follows one.
     pub(super) fn needs_history(&self) -> bool {
@@ -152,7 +159,10 @@ impl<'a> Judge<'a> {
         };
         let wrong = [
             (is_stored && !has_rows, "is stored and points to no call"),
-            (is_stored && own.agent.is_none(), "is stored and nobody holds it"),
+            (is_stored && own.host().is_none(), "is stored and nobody holds it"),
+            (own.released_by.is_some() && own.agent.is_some(), "is released and held all the same"),
+            (own.released_by.is_some() && !is_stored, "is released and not stored"),
+            (own.released_by.is_some() && !is_settled, "is released and still to be identified"),
             (!is_stored && own.agent.is_some(), "is not stored and has an agent"),
             (has_rows != own.digest.is_some(), "has a call without a digest, or a digest without a call"),
             (
@@ -204,9 +214,9 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The address of who holds it.
+    /// The address of who holds it, or held it until it was released.
     fn holder(&mut self) -> Option<&'a str> {
-        let agent = self.own.agent.as_ref()?;
+        let agent = self.own.host()?;
         let address = self.context.agents.get(agent).map(String::as_str);
         if address.is_none() {
             self.tell(

@@ -21,9 +21,10 @@ use crate::{
     name::name_key,
 };
 
-const OWN: &str = "SELECT ordinal, nameKey, audioName, size, digest, placement, lid, lidRound, agent, callId, \
-    code, COALESCE(reason, '') <> '', storedAt, settledAt FROM cofiRecording \
-    WHERE batchId = ? AND ordinal > ? ORDER BY ordinal LIMIT ?";
+const OWN: &str = "SELECT r.ordinal, r.nameKey, r.audioName, r.size, r.digest, r.placement, r.lid, r.lidRound, \
+    r.agent, r.callId, r.code, COALESCE(r.reason, '') <> '', r.storedAt, r.settledAt, l.agent \
+    FROM cofiRecording r LEFT JOIN cofiRelease l ON l.batchId = r.batchId AND l.ordinal = r.ordinal \
+    WHERE r.batchId = ? AND r.ordinal > ? ORDER BY r.ordinal LIMIT ?";
 
 pub(super) async fn check(
     tx: &mut Transaction,
@@ -92,6 +93,7 @@ fn own(row: &Row) -> Result<Own, LedgerError> {
         has_reason: row.flag(11)?,
         was_stored: row.opt_int(12)?.is_some(),
         was_settled: row.opt_int(13)?.is_some(),
+        released_by: row.opt_text(14)?,
     })
 }
 
@@ -147,7 +149,7 @@ async fn read_agents(
     tx: &mut Transaction,
     recordings: &[Own],
 ) -> Result<HashMap<String, String>, LedgerError> {
-    let names: HashSet<&str> = recordings.iter().filter_map(|own| own.agent.as_deref()).collect();
+    let names: HashSet<&str> = recordings.iter().filter_map(Own::host).collect();
     let names: Vec<&str> = names.into_iter().collect();
     let mut agents = HashMap::with_capacity(names.len());
     for chunk in chunks(&names) {

@@ -218,6 +218,15 @@ impl Transaction {
         }
     }
 
+    /// The condition that a time has not been younger than so many seconds, which
+    /// are to be bound, by the database's own clock.
+    pub(super) fn unchanged_for_seconds(&self, time: &str) -> String {
+        match self {
+            Self::Sqlite(_) => format!("datetime({time}) <= datetime('now', '-' || ? || ' seconds')"),
+            Self::MySql(_) => format!("{time} <= CURRENT_TIMESTAMP - INTERVAL ? SECOND"),
+        }
+    }
+
     /// What a text column is declared to hold.
     pub(super) async fn text_column(
         &mut self,

@@ -2,7 +2,7 @@
 
 use cofi_proto::{AgentName, RecordingId};
 
-use super::Standing;
+use super::{AgentFault, Standing};
 
 /// An agent as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Custody {
     pub stored: u64,
     /// Those of them whose identification is settled, well or not.
     pub settled: u64,
+    /// Recordings beside those that it has not said to have removed yet,
+    /// although they are released.
+    pub releasing: u64,
 }
 
 /// What was decided about an agent, and why.
@@ -52,11 +55,51 @@ pub struct GiveUp {
     pub agent: AgentName,
     /// Those that were stored before: microseconds since 1970-01-01 UTC.
     pub stored_before: i64,
-    /// Only those without a language, since the others stay where later stages
-    /// look for them.
-    pub unidentified_only: bool,
+    /// Which of those.
+    pub scope: GiveUpScope,
     /// Why, for people.
     pub reason: String,
+}
+
+/// Which of an agent's recordings are given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveUpScope {
+    /// All that somebody may still need.
+    All,
+    /// Those without a language, since the others stay where later stages look
+    /// for them.
+    WithoutLanguage,
+    /// Those whose identification is open, also newer ones that its engine
+    /// failed on. That it did is not held against them.
+    Open,
+}
+
+/// An agent on which what it was given failed, one after another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineRecord {
+    /// The agent.
+    pub agent: AgentName,
+    /// What failed there.
+    pub fault: AgentFault,
+    /// Why, for people.
+    pub reason: String,
+    /// Microseconds since 1970-01-01 UTC.
+    pub since: i64,
+}
+
+/// A recording that an agent did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// The recording.
+    pub recording: RecordingId,
+    /// The agent.
+    pub agent: AgentName,
+    /// A fixed word for programs.
+    pub code: String,
+    /// Words for people.
+    pub reason: String,
+    /// Microseconds since 1970-01-01 UTC.
+    pub at: i64,
 }
 
 /// A page of recordings that were looked at.

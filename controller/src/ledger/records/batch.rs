@@ -2,6 +2,8 @@
 
 use cofi_proto::BatchId;
 
+use super::ReleasedCount;
+
 /// A batch as its rows stand.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchRecord {
@@ -99,6 +101,8 @@ pub struct Highlights {
     pub languages: Vec<(String, u64)>,
     /// The newest failures.
     pub failures: Vec<FailedRecording>,
+    /// What hosts need not hold any more.
+    pub released: ReleasedCount,
 }
 
 /// A recording that rests as failed.

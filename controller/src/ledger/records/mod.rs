@@ -8,6 +8,7 @@ mod lid_report;
 mod outcome;
 mod plan;
 mod recording;
+mod release;
 mod words;
 
 pub use agent::*;
@@ -18,4 +19,5 @@ pub use lid_report::*;
 pub use outcome::*;
 pub use plan::*;
 pub use recording::*;
+pub use release::*;
 pub use words::*;

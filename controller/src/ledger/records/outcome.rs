@@ -1,5 +1,6 @@
 //! What became of recordings on hosts, and what the ledger says of it.
 
+use super::PendingLid;
 use cofi_proto::{AgentName, Digest, RecordingId, session::LidOutcome};
 
 /// What the record step says of an acknowledged recording.
@@ -43,10 +44,14 @@ pub struct ReportedResult {
 }
 
 /// What the apply step says of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
     /// The tables hold it, now or since earlier, or an earlier one won.
     Settled,
     /// The recording has no rows yet: the result must come again.
     NotRecorded,
+    /// The engine failed, and is to try it again in another round.
+    SetBack(PendingLid),
+    /// Engines failed on it that do well otherwise: it rests as failed.
+    Blamed,
 }

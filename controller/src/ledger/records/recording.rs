@@ -2,7 +2,7 @@
 
 use cofi_proto::{Digest, RecordingId};
 
-use super::{Lid, Placement};
+use super::{Lid, Placement, ReleaseRecord};
 
 /// What a file of a source looks like now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub struct RecordingRecord {
     pub language: Option<String>,
     /// Seconds, once identified.
     pub duration_seconds: Option<f64>,
+    /// Since when no host needs to hold it, if so.
+    pub release: Option<ReleaseRecord>,
 }
 
 /// Recordings that a retry set going again.
@@ -106,6 +108,8 @@ pub struct Retried {
     pub placements: u64,
     /// To be identified again.
     pub identifications: u64,
+    /// Left as failed: they are released, and no host has their files.
+    pub released: u64,
 }
 
 /// A stored recording whose round of identification is open.

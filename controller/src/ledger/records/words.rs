@@ -63,6 +63,26 @@ words! {
 }
 
 words! {
+    /// Who wanted a recording to be released.
+    ReleaseCause {
+        /// An operator.
+        Operator = "operator",
+        /// The setting for how long recordings are kept.
+        Retention = "retention",
+    }
+}
+
+words! {
+    /// What an agent is quarantined for.
+    AgentFault {
+        /// Its engine fails on what it is given.
+        Engine = "engine",
+        /// Its disk refuses what it is given.
+        Storage = "storage",
+    }
+}
+
+words! {
     /// Where a recording's identification stands.
     Lid {
         /// Not identified in its round yet.

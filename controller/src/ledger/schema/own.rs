@@ -36,7 +36,7 @@ pub(super) const SHARED: Migration = Migration {
 };
 
 /// Cofi's own tables, in order.
-pub(super) const OWN: [Migration; 2] = [
+pub(super) const OWN: [Migration; 4] = [
     Migration {
         version: 1,
         description: "Cofi's own tables",
@@ -49,10 +49,22 @@ pub(super) const OWN: [Migration; 2] = [
         tables: include_str!("../../../../migrations/mysql/0002_agent_standing_tables.sql"),
         rows: "",
     },
+    Migration {
+        version: 3,
+        description: "releases of recordings",
+        tables: include_str!("../../../../migrations/mysql/0003_release_tables.sql"),
+        rows: "",
+    },
+    Migration {
+        version: 4,
+        description: "the quarantine of agents",
+        tables: include_str!("../../../../migrations/mysql/0004_agent_quarantine_tables.sql"),
+        rows: "",
+    },
 ];
 
 /// The tables that those make, with all of their columns.
-pub(super) const TABLES: [(&str, &[&str]); 7] = [
+pub(super) const TABLES: [(&str, &[&str]); 9] = [
     (NOTES, &["version", "description", "done", "begunAt", "doneAt"]),
     (
         "cofiBatch",
@@ -98,6 +110,8 @@ pub(super) const TABLES: [(&str, &[&str]); 7] = [
     ),
     ("cofiAgent", &["name", "storageId", "advertiseAddress", "version", "connected", "lastSeen"]),
     ("cofiAgentStanding", &["name", "standing", "reason", "since", "deadline"]),
+    ("cofiRelease", &["batchId", "ordinal", "agent", "cause", "reason", "at", "doneAt"]),
+    ("cofiAgentQuarantine", &["name", "fault", "reason", "since"]),
     ("cofiEvent", &["id", "at", "kind", "batchId", "ordinal", "agent", "code", "reason"]),
     ("cofiMeta", &["one", "databaseId", "controllerGeneration"]),
 ];

@@ -17,6 +17,8 @@ pub(super) enum Step {
     SourceChanged(usize, usize),
     Engine(usize, bool),
     Drain(usize, bool),
+    /// The agent identifies what it has, or its engine fails on it.
+    Identify(usize, bool),
     Commit(usize),
     Load,
     /// The rows are looked at.
@@ -42,7 +44,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (agent.clone(), any::<usize>(), code).prop_map(|(agent, which, code)| Step::Refuse(agent, which, code)),
         1 => (agent.clone(), any::<usize>()).prop_map(|(agent, which)| Step::SourceChanged(agent, which)),
         1 => (agent.clone(), any::<bool>()).prop_map(|(agent, works)| Step::Engine(agent, works)),
-        1 => (agent, any::<bool>()).prop_map(|(agent, draining)| Step::Drain(agent, draining)),
+        1 => (agent.clone(), any::<bool>()).prop_map(|(agent, draining)| Step::Drain(agent, draining)),
+        2 => (agent, any::<bool>()).prop_map(|(agent, well)| Step::Identify(agent, well)),
         8 => (1..50_usize).prop_map(Step::Commit),
         8 => Just(Step::Load),
         2 => Just(Step::Look),

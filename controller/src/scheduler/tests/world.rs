@@ -38,6 +38,8 @@ pub(super) struct Agent {
     lapsed: BTreeSet<RecordingId>,
     /// What the scheduler must count as under way: deliveries and their sizes.
     pub(super) under_way: BTreeMap<DeliveryId, (RecordingId, u64)>,
+    /// Recorded there, and not identified.
+    unidentified: Vec<RecordingId>,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl World {
             held: BTreeMap::new(),
             lapsed: BTreeSet::new(),
             under_way: BTreeMap::new(),
+            unidentified: Vec::new(),
         };
         Self {
             scheduler: Scheduler::new(1, [], Duration::ZERO),
@@ -95,7 +98,7 @@ impl World {
 
     fn condition(&self, agent: usize) -> Condition {
         let engine = (!self.agents[agent].engine).then_some(Unfit::EngineStarting);
-        Condition { free_disk: 1 << 40, lid_waiting: 0, engine }
+        Condition { free_disk: 1 << 40, lid_waiting: 0, engine, disk: None }
     }
 
     pub(super) fn tell(&mut self, event: Event) {
@@ -112,6 +115,8 @@ impl World {
                 let agent = self.agents.iter().find(|it| it.name == agent).unwrap();
                 assert!(self.lease_is_over(agent), "{} forgotten before its lease was over", agent.name);
             }
+            // What the rows say of a refusal is not the scheduler's.
+            Action::Note { recording, .. } => assert!(self.ledger.contains_key(&recording)),
             Action::Fail { recording, .. } => {
                 let entry = self.ledger.get_mut(&recording).unwrap();
                 assert_eq!(entry.1, Outcome::Planned, "{recording} failed twice, or after it was stored");
@@ -151,6 +156,8 @@ impl World {
             agent.name
         );
         assert!(agent.paused_until <= self.now, "{} rests", agent.name);
+        let is_probe = self.scheduler.quarantine(&agent.name).is_some();
+        assert!(!is_probe || agent.under_way.is_empty(), "{} is quarantined", agent.name);
     }
 
     fn outstanding(agent: &Agent) -> (u64, u64) {
@@ -171,6 +178,7 @@ impl World {
         let Some(size) = self.scheduler.backlog.peek().map(|job| job.recording.size) else { return };
         for agent in &self.agents {
             let ready = agent.connected
+                && self.scheduler.quarantine(&agent.name).is_none()
                 && agent.engine
                 && !agent.draining
                 && !agent.lanes.is_empty()
@@ -204,6 +212,7 @@ impl World {
                 self.tell(Event::AgentCondition { agent: self.agents[agent].name.clone(), condition });
             }
             Step::Drain(agent, draining) => self.drain(agent, draining),
+            Step::Identify(agent, well) => self.identify(agent, well),
             Step::Commit(count) => self.commit(count),
             Step::Load => self.load(),
             Step::Look => self.look(),
@@ -273,6 +282,23 @@ impl World {
         self.tell(Event::AgentDraining { agent: self.agents[agent].name.clone(), draining });
     }
 
+    /// It works through what it has stored, and hears of it in one go.
+    fn identify(&mut self, agent: usize, well: bool) {
+        let name = self.agents[agent].name.clone();
+        if !self.agents[agent].connected || self.agents[agent].unidentified.is_empty() {
+            return;
+        }
+        let done = std::mem::take(&mut self.agents[agent].unidentified);
+        if well {
+            let recordings = u64::try_from(done.len()).unwrap();
+            return self.tell(Event::Identified { agent: name, recordings, well });
+        }
+        for recording in done {
+            self.tell(Event::EngineFailed { agent: name.clone(), recording, why: "why".into() });
+            self.agents[agent].unidentified.push(recording);
+        }
+    }
+
     fn leave(&mut self, agent: usize) {
         if !std::mem::take(&mut self.agents[agent].connected) {
             return;
@@ -337,6 +363,9 @@ impl World {
             };
             self.agents[agent].held.remove(&recording);
             self.agents[agent].under_way.retain(|_, (under_way, _)| *under_way != recording);
+            if stored {
+                self.agents[agent].unidentified.push(recording);
+            }
             let agent = self.agents[agent].name.clone();
             self.tell(Event::Recorded { agent, recording, stored });
         }
@@ -379,6 +408,9 @@ impl World {
             self.look();
             self.load();
             self.commit(1_000);
+            for agent in 0..self.agents.len() {
+                self.identify(agent, true);
+            }
             self.advance(Duration::from_millis(500));
             let settled = self.ledger.values().all(|(_, outcome)| *outcome != Outcome::Planned);
             let answered = self.agents.iter().all(|agent| agent.held.is_empty() && agent.pending.is_empty());
