@@ -7,17 +7,28 @@ use tokio::process::Command;
 
 /// A program of the workspace, by its name.
 pub fn path(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe().context("find the path of this test")?;
-    // target/PROFILE/deps/TEST, or target/PROFILE/PROGRAM
-    let beside = test.parent().context("this test lies in no folder")?;
-    let folder = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside };
-    let program = folder.join(name);
+    let program = folder()?.join(name);
     ensure!(
         program.is_file(),
         "{} is not built: run `cargo build --workspace --bins` (with --release if the tests are), or ./test",
         program.display()
     );
     Ok(program)
+}
+
+/// A program that was built with failpoints, by its name.
+pub fn with_failpoints(name: &str) -> Result<PathBuf> {
+    let program = folder()?.join("failpoints").join(name);
+    ensure!(program.is_file(), "{} is not built: run tests/build-failpoints, or ./test", program.display());
+    Ok(program)
+}
+
+/// Where the programs lie.
+fn folder() -> Result<PathBuf> {
+    let test = std::env::current_exe().context("find the path of this test")?;
+    // target/PROFILE/deps/TEST, or target/PROFILE/PROGRAM
+    let beside = test.parent().context("this test lies in no folder")?;
+    Ok(if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside }.to_owned())
 }
 
 /// A command in an environment without the settings that are meant for the

@@ -10,6 +10,12 @@ pub fn seeds(usual: u64, full: u64) -> Result<Vec<u64>> {
     if let Ok(seed) = env::var("COFI_SEED") {
         return Ok(vec![seed.parse().with_context(|| format!("COFI_SEED = {seed:?}"))?]);
     }
-    let count = if env::var_os("COFI_FULL").is_some_and(|full| full == "1") { full } else { usual };
+    let count = if is_full() { full } else { usual };
     Ok((1..=count).collect())
+}
+
+/// Whether everything is to be tried that takes long.
+#[must_use]
+pub fn is_full() -> bool {
+    env::var_os("COFI_FULL").is_some_and(|full| full == "1")
 }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{Controller, SOON};
-use crate::{journal::Journal, logs, process::Process, programs, worker::Desk};
+use crate::{failpoints::Arming, journal::Journal, logs, process::Process, programs, worker::Desk};
 
 /// What identifies languages.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct Agent {
     engine_timeout: Option<Duration>,
     /// Put before the program, for example to have its flushes fail.
     wrapper: Vec<String>,
+    arming: Option<Arming>,
+    ends: Vec<ExitStatus>,
     process: Option<Process>,
 }
 
@@ -60,6 +62,8 @@ impl Agent {
             publish_dir: None,
             engine_timeout: None,
             wrapper: Vec::new(),
+            arming: None,
+            ends: Vec::new(),
             process: None,
         })
     }
@@ -85,10 +89,26 @@ impl Agent {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
     }
 
+    /// Has it do something at failpoints, from its next start on.
+    pub fn arm(&mut self, orders: &[String]) -> Result<()> {
+        let log = self.folder.join("failpoints");
+        self.arming = Some(Arming::new("cofi-agent", orders, &log)?);
+        Ok(())
+    }
+
+    /// What it is told to do at failpoints.
+    #[must_use]
+    pub fn arming(&self) -> Option<&Arming> {
+        self.arming.as_ref()
+    }
+
     /// Starts it.
     pub fn start(&mut self, controller: &Controller) -> Result<()> {
         ensure!(self.process.is_none(), "agent {} runs already", self.name);
-        let program = programs::path("cofi-agent")?;
+        let program = match &self.arming {
+            Some(arming) => arming.program().to_owned(),
+            None => programs::path("cofi-agent")?,
+        };
         let mut command = match self.wrapper.split_first() {
             Some((wrapper, arguments)) => {
                 let mut command = programs::command(Path::new(wrapper));
@@ -102,6 +122,9 @@ impl Agent {
             .args(["--advertise-address", &self.address, "--workers", "1", "--log-format", "json"])
             .arg("--data-dir")
             .arg(self.data_dir());
+        if let Some(arming) = &self.arming {
+            arming.tell(&mut command);
+        }
         if let Some(folder) = &self.publish_dir {
             command.arg("--publish-dir").arg(folder);
         }
@@ -149,6 +172,30 @@ impl Agent {
         let status = process.terminate(SOON).await?;
         ensure!(status.success(), "agent {} ended with {status}", self.name);
         Ok(())
+    }
+
+    /// SIGTERM, and waits for its end, which is kept.
+    pub async fn terminate(&mut self) -> Result<()> {
+        let process = self.process.take().with_context(|| format!("agent {} does not run", self.name))?;
+        self.ends.push(process.terminate(SOON).await?);
+        Ok(())
+    }
+
+    /// Starts it again if it has ended, as one that is armed may: how it ended
+    /// is kept.
+    pub fn revive(&mut self, controller: &Controller) -> Result<()> {
+        if let Some(status) = self.ended()? {
+            self.ends.push(status);
+            self.process = None;
+            self.start(controller)?;
+        }
+        Ok(())
+    }
+
+    /// How it ended, each time that it did so by itself or was asked to.
+    #[must_use]
+    pub fn ends(&self) -> &[ExitStatus] {
+        &self.ends
     }
 
     /// Its status, if it has ended.

@@ -14,6 +14,7 @@ use super::SOON;
 use crate::{
     client::Client,
     database::{Database, Right, WriteLock},
+    failpoints::Arming,
     logs,
     process::Process,
     programs,
@@ -45,6 +46,8 @@ pub struct Controller {
     wrapper: Vec<String>,
     allowed_roots: Vec<PathBuf>,
     replace_after: Option<u64>,
+    arming: Option<Arming>,
+    ends: Vec<ExitStatus>,
     process: Option<Process>,
 }
 
@@ -63,6 +66,8 @@ impl Controller {
             wrapper: Vec::new(),
             allowed_roots: Vec::new(),
             replace_after: None,
+            arming: None,
+            ends: Vec::new(),
             process: None,
         })
     }
@@ -93,9 +98,50 @@ impl Controller {
         self.replace_after = Some(seconds);
     }
 
+    /// Has it do something at failpoints, from its next start on.
+    pub fn arm(&mut self, orders: &[String]) -> Result<()> {
+        let log = self.folder.join("controller.failpoints");
+        self.arming = Some(Arming::new("cofi-controller", orders, &log)?);
+        Ok(())
+    }
+
+    /// What it is told to do at failpoints.
+    #[must_use]
+    pub fn arming(&self) -> Option<&Arming> {
+        self.arming.as_ref()
+    }
+
+    /// SIGTERM, and waits for its end, which is kept.
+    pub async fn end(&mut self) -> Result<()> {
+        let status = self.terminate().await?;
+        self.ends.push(status);
+        Ok(())
+    }
+
+    /// Starts it again if it has ended, as one that is armed may: how it ended
+    /// is kept. It need not serve yet, nor live for long, when this returns.
+    pub fn revive(&mut self) -> Result<()> {
+        if let Some(status) = self.ended()? {
+            self.ends.push(status);
+            self.process = Some(Process::start("the controller", self.command()?, &self.log())?);
+        }
+        Ok(())
+    }
+
+    /// How it ended, each time that it did so by itself or was asked to.
+    #[must_use]
+    pub fn ends(&self) -> &[ExitStatus] {
+        &self.ends
+    }
+
+    fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.process.as_mut().map(Process::ended).transpose().map(Option::flatten)
+    }
+
     /// Starts it and waits until it says that it serves. Before its first start
     /// a database on a server is migrated, and other ports are tried when
-    /// somebody else has these.
+    /// somebody else has these. One that is armed may die of that: it is started
+    /// until it does not.
     pub async fn start(&mut self) -> Result<()> {
         ensure!(self.process.is_none(), "the controller runs already");
         let first = !std::mem::replace(&mut self.started, true);
@@ -107,9 +153,14 @@ impl Controller {
             if self.serves().await? {
                 return Ok(());
             }
+            let status = self.ended()?;
             self.process = None;
+            if self.arming.is_some() && !self.ports_are_taken()? {
+                self.ends.extend(status);
+                continue;
+            }
             ensure!(
-                first && logs::read(&self.log())?.contains("Address already in use"),
+                first && self.ports_are_taken()?,
                 "the controller ended at its start, see its log: {}",
                 logs::read(&self.log())?
             );
@@ -117,6 +168,10 @@ impl Controller {
             (self.control, self.agents) = two_ports()?;
         }
         bail!("no free ports in {TRIES} tries")
+    }
+
+    fn ports_are_taken(&self) -> Result<bool> {
+        Ok(logs::read(&self.log())?.contains("Address already in use"))
     }
 
     /// Runs `cofi-controller migrate` as its user would, with the password in a
@@ -137,14 +192,17 @@ impl Controller {
     async fn serves(&mut self) -> Result<bool> {
         let client = Client::new(&self.url())?;
         until("the controller to serve", SOON, async || {
-            let ended = self.process.as_mut().map(Process::ended).transpose()?.flatten().is_some();
+            let ended = self.ended()?.is_some();
             Ok(if ended { Some(false) } else { client.serves().await.then_some(true) })
         })
         .await
     }
 
     fn command(&self) -> Result<Command> {
-        let program = programs::path("cofi-controller")?;
+        let program = match &self.arming {
+            Some(arming) => arming.program().to_owned(),
+            None => programs::path("cofi-controller")?,
+        };
         let mut command = match self.wrapper.split_first() {
             Some((wrapper, arguments)) => {
                 let mut command = programs::command(Path::new(wrapper));
@@ -159,6 +217,9 @@ impl Controller {
             .arg(self.state_dir())
             .args(["--control-listen", &address(self.control), "--agent-listen", &address(self.agents)])
             .args(["--log-format", "json"]);
+        if let Some(arming) = &self.arming {
+            arming.tell(&mut command);
+        }
         if let Database::Server(server) = &self.database {
             command.args(["--database-url", &server.url(Right::Service, self.via)]);
             command.env(PASSWORD, server.password(Right::Service));

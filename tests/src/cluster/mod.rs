@@ -125,8 +125,16 @@ impl Cluster {
 
     /// Adds an agent and starts it.
     pub fn add_agent(&mut self, name: &str, engine: Engine) -> Result<&mut Agent> {
+        self.add_armed_agent(name, engine, &[])
+    }
+
+    /// The same, of one that is told what to do at failpoints, if anything.
+    pub fn add_armed_agent(&mut self, name: &str, engine: Engine, orders: &[String]) -> Result<&mut Agent> {
         let address = format!("10.77.0.{}", self.agents.len() + 1);
         let mut agent = Agent::new(self.home.path(), name, &address, engine)?;
+        if !orders.is_empty() {
+            agent.arm(orders)?;
+        }
         agent.start(&self.controller)?;
         self.agents.push(agent);
         self.agents.last_mut().context("no agent")

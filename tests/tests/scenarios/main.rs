@@ -10,6 +10,7 @@ mod check;
 mod checkers;
 mod commit_unknown;
 mod controller_killed;
+mod crash_points;
 mod damaged_audio;
 mod database_away;
 mod database_killed;

@@ -1,0 +1,97 @@
+//! Programs that fail at their named points: in every way, on both databases.
+
+use std::{collections::BTreeSet, fs};
+
+use anyhow::{Result, ensure};
+use cofi_tests::{
+    crash::{Combination, Mode, routes},
+    database::Kind,
+    programs,
+    seeds::is_full,
+};
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use rstest::rstest;
+
+/// Points that there must be at least.
+const POINTS: usize = 24;
+
+/// Combinations that are tried on each database in every run of the tests.
+const SAMPLE: usize = 6;
+
+/// Where the points are told of.
+const DOCUMENTATION: &str = include_str!("../../../docs/failpoints.md");
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_fails_at_any_point_loses_doubles_and_repeats_nothing(
+    #[values(Kind::Sqlite, Kind::MariaDb)] kind: Kind,
+) -> Result<()> {
+    let combinations = chosen(kind).await?;
+    let mut failed = Vec::new();
+    for combination in &combinations {
+        let begun = tokio::time::Instant::now();
+        let outcome = combination.run().await;
+        let word = if outcome.is_ok() { "clean" } else { "NOT CLEAN" };
+        eprintln!("{combination}: {word} after {:.1} s", begun.elapsed().as_secs_f64());
+        failed.extend(outcome.err().map(|error| format!("{error:#}")));
+    }
+    ensure!(failed.is_empty(), "{} of {} failed:\n{}", failed.len(), combinations.len(), failed.join("\n"));
+    Ok(())
+}
+
+/// All combinations, or a sample of them that a seed chooses (`COFI_SEED=N`);
+/// those whose name contains `COFI_CRASH_POINT`, if that is set.
+async fn chosen(kind: Kind) -> Result<Vec<Combination>> {
+    let mut combinations = Vec::new();
+    for route in routes().await? {
+        combinations.extend(Mode::ALL.map(|mode| Combination { route: route.clone(), mode, kind }));
+    }
+    if let Ok(part) = std::env::var("COFI_CRASH_POINT") {
+        combinations.retain(|combination| combination.to_string().contains(&part));
+        return Ok(combinations);
+    }
+    if !is_full() {
+        let seed = std::env::var("COFI_SEED").map_or(Ok(rand::random()), |seed| seed.parse())?;
+        eprintln!("{kind:?}, seed {seed}");
+        combinations.shuffle(&mut StdRng::seed_from_u64(seed));
+        combinations.truncate(SAMPLE);
+    }
+    Ok(combinations)
+}
+
+#[tokio::test]
+async fn every_point_has_a_name_of_its_own_and_is_documented() -> Result<()> {
+    let routes = routes().await?;
+    let names: BTreeSet<&str> = routes.iter().map(|route| route.point.as_str()).collect();
+    ensure!(names.len() == routes.len(), "a name is used twice: {routes:?}");
+    ensure!(names.len() >= POINTS, "there are only {} points", names.len());
+    let documented: BTreeSet<&str> = DOCUMENTATION
+        .split('`')
+        .filter(|word| word.starts_with("agent.") || word.starts_with("controller."))
+        .collect();
+    let differ: Vec<_> = names.symmetric_difference(&documented).collect();
+    ensure!(differ.is_empty(), "only there, or only in the documentation: {differ:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_programs_that_are_built_with_failpoints_hold_any() -> Result<()> {
+    for (program, prefix) in [("cofi-agent", "agent."), ("cofi-controller", "controller.")] {
+        let shipped = fs::read(programs::path(program)?)?;
+        let armed = fs::read(programs::with_failpoints(program)?)?;
+        for route in routes().await?.iter().filter(|route| route.point.starts_with(prefix)) {
+            ensure!(holds(&armed, &route.point), "{} is not in the {program} that has it", route.point);
+            ensure!(!holds(&shipped, &route.point), "{} is in {program}", route.point);
+        }
+        ensure!(
+            holds(&armed, "FAILPOINTS_LOG") && !holds(&shipped, "FAILPOINTS_LOG"),
+            "{program} can be armed"
+        );
+    }
+    Ok(())
+}
+
+fn holds(program: &[u8], words: &str) -> bool {
+    let words = words.as_bytes();
+    program.windows(words.len()).any(|window| window == words)
+}
