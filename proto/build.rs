@@ -5,10 +5,11 @@ use std::{env, error::Error, path::PathBuf};
 
 use prost::Message;
 
-const DEFINITIONS: [&str; 5] = [
+const DEFINITIONS: [&str; 6] = [
     "cofi/v1/batch.proto",
     "cofi/v1/call.proto",
     "cofi/v1/check.proto",
+    "cofi/v1/explain.proto",
     "cofi/v1/fleet.proto",
     "cofi/agent/v1/agent.proto",
 ];

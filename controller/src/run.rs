@@ -120,6 +120,7 @@ async fn serve(
         health,
         answers,
         languages,
+        replace_after: config.replace_after,
         clock,
         decided,
         tasks: tasks.clone(),

@@ -7,12 +7,13 @@
 
 mod sessions;
 mod task;
+mod told;
 
 use cofi_proto::{
     AgentName, BatchId, RecordingId,
     session::{Heartbeat, Hello},
 };
-pub use sessions::{AgentStatus, Down, JoinRefused, QuarantineStatus, Session};
+pub use sessions::{AgentStatus, Down, JoinRefused, Place, Prospects, QuarantineStatus, Session};
 pub use task::Dispatcher;
 use tokio::sync::{mpsc, oneshot};
 
@@ -41,6 +42,9 @@ enum Message {
     Release(AgentName, RecordingId, String),
     Ask(AgentName, Down, oneshot::Sender<bool>),
     Agents(oneshot::Sender<Vec<(AgentName, AgentStatus)>>),
+    /// An agent was refused a session.
+    Refused(AgentName, String),
+    Prospects(Option<BatchId>, Option<RecordingId>, oneshot::Sender<Prospects>),
     WaitingFor(BatchId, oneshot::Sender<Option<String>>),
 }
 
@@ -138,6 +142,16 @@ impl Dispatch {
     /// The agents that have a session.
     pub async fn agents(&self) -> Vec<(AgentName, AgentStatus)> {
         self.ask(Message::Agents).await.unwrap_or_default()
+    }
+
+    /// An agent was refused a session; why, in words.
+    pub async fn refused(&self, agent: AgentName, why: String) {
+        self.tell(Message::Refused(agent, why)).await;
+    }
+
+    /// What is ahead of a batch, and of a recording.
+    pub async fn prospects(&self, batch: Option<BatchId>, recording: Option<RecordingId>) -> Prospects {
+        self.ask(|reply| Message::Prospects(batch, recording, reply)).await.unwrap_or_default()
     }
 
     /// Why recordings of a batch wait, in words.

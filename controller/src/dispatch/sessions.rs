@@ -83,6 +83,10 @@ pub struct AgentStatus {
     pub unfit: Option<Unfit>,
     /// What it is quarantined for, if so.
     pub quarantine: Option<QuarantineStatus>,
+    /// Until when it rests after an error: microseconds since 1970-01-01 UTC.
+    pub paused_until: Option<i64>,
+    /// Whether as much is under way to it as may be.
+    pub is_full: bool,
     /// Whether it answers the checker.
     pub verifies: bool,
 }
@@ -98,6 +102,41 @@ pub struct QuarantineStatus {
     pub last_probe: Option<i64>,
     /// When the next one is.
     pub next_probe: i64,
+}
+
+/// What is ahead of a batch and of one of its recordings, in the time of day:
+/// microseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prospects {
+    /// Agents that are waited for after a start of the controller.
+    pub expected: Vec<AgentName>,
+    /// Until when.
+    pub expected_until: i64,
+    /// Recordings of the batch that are under way to agents.
+    pub under_way: u64,
+    /// Those that failed and wait until they are tried again.
+    pub delayed: u64,
+    /// When the first of them is.
+    pub next_try: Option<i64>,
+    /// Recordings of other batches in front of the first of this one.
+    pub ahead: u64,
+    /// Where the recording is that was asked for.
+    pub recording: Option<Place>,
+    /// Agents that were refused a session of late: why, and when.
+    pub refused: BTreeMap<AgentName, (String, i64)>,
+}
+
+/// Where a recording is that is to be placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the queue, or not read from the rows yet; behind so many.
+    Queued(u64),
+    /// Failed, and tried again at this time, after so many attempts.
+    Delayed(i64, i64),
+    /// Under way to this agent.
+    UnderWay(AgentName),
+    /// An agent says that it holds it.
+    Offered,
 }
 
 /// A session, as the dispatcher holds it.

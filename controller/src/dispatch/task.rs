@@ -17,9 +17,7 @@ use cofi_proto::clock::Clock;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    AgentStatus, Dispatch, Down, JoinRefused, Message, QuarantineStatus, Session, sessions::Sessions,
-};
+use super::{Dispatch, Down, JoinRefused, Message, Session, sessions::Sessions};
 use crate::{
     chain::error_chain,
     delivery::StoredRecording,
@@ -51,16 +49,18 @@ enum Then {
 /// Owns the scheduler, the sessions and the lanes.
 #[derive(Debug)]
 pub struct Dispatcher {
-    scheduler: Scheduler,
-    sessions: Sessions,
+    pub(super) scheduler: Scheduler,
+    pub(super) sessions: Sessions,
     /// Root and candidates of batches that are open.
     batches: HashMap<BatchId, (String, Vec<String>)>,
     messages: mpsc::Receiver<Message>,
     beside: JoinSet<Beside>,
     ledger: Arc<dyn AgentLedger>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     health: Health,
-    started: Instant,
+    pub(super) started: Instant,
+    /// Agents that were refused a session and have none since: why, and when.
+    pub(super) refused: BTreeMap<AgentName, (String, i64)>,
 }
 
 impl std::fmt::Debug for Message {
@@ -90,6 +90,7 @@ impl Dispatcher {
             clock,
             health,
             started: Instant::now(),
+            refused: BTreeMap::new(),
         };
         (dispatcher, dispatch)
     }
@@ -117,7 +118,7 @@ impl Dispatcher {
         self.sessions.end_all();
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 
@@ -167,6 +168,10 @@ impl Dispatcher {
             // Whoever asked may have gone.
             Message::Ask(agent, question, reply) => drop(reply.send(self.sessions.ask(&agent, question))),
             Message::Agents(reply) => drop(reply.send(self.agents())),
+            Message::Refused(agent, why) => self.refused(agent, why),
+            Message::Prospects(batch, recording, reply) => {
+                drop(reply.send(self.prospects(batch, recording)));
+            }
             Message::WaitingFor(batch, reply) => {
                 drop(reply.send(self.scheduler.waiting_for(batch, self.now())));
             }
@@ -180,6 +185,7 @@ impl Dispatcher {
 
     fn join(&mut self, hello: Hello) -> Result<Session, JoinRefused> {
         let session = self.sessions.join(&hello)?;
+        self.refused.remove(&hello.name);
         let condition = condition(&hello.heartbeat);
         // A session that it replaces ends here, before its own task says so.
         self.happened(Event::AgentLeft(hello.name.clone()));
@@ -263,40 +269,6 @@ impl Dispatcher {
         for (agent, identify) in by_agent {
             self.sessions.send(&agent, &identify, Down::Identify);
         }
-    }
-
-    fn agents(&self) -> Vec<(AgentName, AgentStatus)> {
-        let status = |(agent, seated): (&AgentName, &super::sessions::Seated)| {
-            let unfit = self.scheduler.unfit(agent, self.now());
-            let status = AgentStatus {
-                weight: seated.weight,
-                heartbeat: seated.heartbeat.clone(),
-                deliveries: self.scheduler.deliveries(agent),
-                reconciling: unfit == Some(Unfit::Reconciling),
-                unfit,
-                quarantine: self.quarantine(agent),
-                verifies: seated.verifies,
-            };
-            (agent.clone(), status)
-        };
-        self.sessions.iter().map(status).collect()
-    }
-
-    fn quarantine(&self, agent: &AgentName) -> Option<QuarantineStatus> {
-        let quarantine = self.scheduler.quarantine(agent)?;
-        Some(QuarantineStatus {
-            fault: quarantine.fault,
-            reason: quarantine.reason.clone(),
-            last_probe: quarantine.last_probe.map(|at| self.time_of_day(at)),
-            next_probe: self.time_of_day(quarantine.next_probe),
-        })
-    }
-
-    /// When a time of the scheduler's is, or was.
-    fn time_of_day(&self, at: Duration) -> i64 {
-        let now = self.now();
-        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-        self.clock.now_micros().saturating_add(micros(at)).saturating_sub(micros(now))
     }
 
     fn act(&mut self, action: Action) {

@@ -19,6 +19,9 @@ pub enum LedgerError {
     /// The batch is in the shared tables alone.
     #[error("batch {0} was written by an earlier service, and Cofi has no manifest of it")]
     EarlierBatch(BatchId),
+    /// The batch has no such recording.
+    #[error("batch {0} has no recording {1}")]
+    NoSuchRecording(BatchId, String),
     /// No agent of that name was ever seen.
     #[error("there is no agent {0}")]
     NoSuchAgent(AgentName),

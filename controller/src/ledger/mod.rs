@@ -16,6 +16,7 @@ mod check;
 mod database;
 mod earlier;
 mod error;
+mod explained;
 mod for_agents;
 mod history;
 mod lid_status;

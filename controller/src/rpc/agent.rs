@@ -70,7 +70,12 @@ impl AgentService for Agents {
             Some(Up::Hello(hello)) => Hello::try_from(hello).map_err(RpcError::from)?,
             _ => return Err(RpcError::NoBeginning("a hello").into()),
         };
-        let (session, inventory) = self.seat(hello).await?;
+        let name = hello.name.clone();
+        let seated = self.seat(hello).await;
+        if let Err(error) = &seated {
+            self.dispatch.refused(name, error_chain(error)).await;
+        }
+        let (session, inventory) = seated?;
         let Session { id, token, host, down, paced, ended } = session;
         let welcome = pb::Welcome {
             session_token: token.into(),

@@ -4,8 +4,8 @@ use cofi_proto::pb::v1 as pb;
 
 use crate::{
     ledger::{
-        BatchState, CallRecord, EarlierBatch, Lid, LidReport, Placement, RecordingFilter, RecordingRecord,
-        ReleaseCause, ReleaseCounts, ReleaseRecord,
+        BatchState, CallRecord, Counts, EarlierBatch, Lid, LidReport, Placement, RecordingFilter,
+        RecordingRecord, ReleaseCause, ReleaseCounts, ReleaseRecord,
     },
     plan::PlanRequest,
     progress::View,
@@ -26,6 +26,21 @@ impl From<pb::CreateBatchRequest> for PlanRequest {
     }
 }
 
+pub(super) fn batch_counts(counts: &Counts) -> pb::BatchCounts {
+    pb::BatchCounts {
+        recordings: counts.recordings,
+        bytes: counts.bytes,
+        planned: counts.planned,
+        placement_failed: counts.placement_failed,
+        cancelled: counts.cancelled,
+        stored: counts.stored,
+        stored_bytes: counts.stored_bytes,
+        lid_pending: counts.lid_pending,
+        identified: counts.identified,
+        lid_failed: counts.lid_failed,
+    }
+}
+
 impl From<&View> for pb::Batch {
     fn from(view: &View) -> Self {
         let record = &view.record;
@@ -40,18 +55,7 @@ impl From<&View> for pb::Batch {
             audio_endpoint: record.audio_endpoint.clone(),
             candidate_languages: record.candidates.clone(),
             create_time_micros: record.created,
-            counts: Some(pb::BatchCounts {
-                recordings: counts.recordings,
-                bytes: counts.bytes,
-                planned: counts.planned,
-                placement_failed: counts.placement_failed,
-                cancelled: counts.cancelled,
-                stored: counts.stored,
-                stored_bytes: counts.stored_bytes,
-                lid_pending: counts.lid_pending,
-                identified: counts.identified,
-                lid_failed: counts.lid_failed,
-            }),
+            counts: Some(batch_counts(counts)),
             languages: languages(view.highlights.languages.clone()),
             newest_failures: view
                 .highlights

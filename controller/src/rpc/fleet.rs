@@ -104,7 +104,7 @@ impl Fleet {
     }
 }
 
-fn agent(
+pub(super) fn agent(
     record: AgentRecord,
     status: Option<AgentStatus>,
     standing: Option<StandingRecord>,

@@ -5,8 +5,10 @@ mod batch;
 mod call;
 mod check;
 mod convert;
+mod explain;
 mod fleet;
 mod pages;
+mod reasons;
 mod releases;
 mod status;
 
@@ -21,7 +23,8 @@ use cofi_proto::{
         agent::agent_service_server::AgentServiceServer,
         v1::{
             batch_service_server::BatchServiceServer, call_service_server::CallServiceServer,
-            check_service_server::CheckServiceServer, fleet_service_server::FleetServiceServer,
+            check_service_server::CheckServiceServer, explain_service_server::ExplainServiceServer,
+            fleet_service_server::FleetServiceServer,
         },
     },
 };
@@ -85,6 +88,8 @@ pub(crate) struct Services {
     pub(crate) answers: Answers,
     /// What codes are known.
     pub(crate) languages: Arc<LanguageTable>,
+    /// How long an agent may be away before what it holds is placed again.
+    pub(crate) replace_after: Duration,
     /// Gives the time of day.
     pub(crate) clock: Arc<dyn Clock>,
     /// Rung when something was decided about an agent.
@@ -128,6 +133,13 @@ pub(crate) async fn serve_control(
         stop: stop.clone(),
     };
     let calls = call::Calls { ledger: services.ledger.clone() };
+    let explanations = explain::Explanations {
+        ledger: services.ledger.clone(),
+        dispatch: services.dispatch.clone(),
+        health: services.health.clone(),
+        replace_after: services.replace_after,
+        started: services.clock.now_micros(),
+    };
     let fleet = fleet::Fleet {
         ledger: services.ledger,
         dispatch: services.dispatch,
@@ -141,6 +153,9 @@ pub(crate) async fn serve_control(
         .add_service(BatchServiceServer::new(batches).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(CallServiceServer::new(calls).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(CheckServiceServer::new(checks).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
+        .add_service(
+            ExplainServiceServer::new(explanations).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES),
+        )
         .add_service(FleetServiceServer::new(fleet).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(health)
         .add_optional_service(reflection().build_v1().inspect_err(no_reflection).ok())
@@ -164,6 +179,7 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         "cofi.v1.BatchService",
         "cofi.v1.CallService",
         "cofi.v1.CheckService",
+        "cofi.v1.ExplainService",
         "cofi.v1.FleetService",
         "grpc.health.v1.Health",
     ];
@@ -221,6 +237,7 @@ async fn report_health(reporter: HealthReporter, health: Health, stop: Cancellat
             "cofi.v1.BatchService",
             "cofi.v1.CallService",
             "cofi.v1.CheckService",
+            "cofi.v1.ExplainService",
             "cofi.v1.FleetService",
         ] {
             reporter.set_service_status(service, status).await;

@@ -97,6 +97,7 @@ impl RpcError {
                 LedgerError::KeyTaken(..) => Some("idempotency_key"),
                 LedgerError::NoSuchBatch(_) => Some("batch_id"),
                 LedgerError::NoSuchAgent(_) => Some("name"),
+                LedgerError::NoSuchRecording(..) => Some("recording"),
                 LedgerError::Released(..) => Some("ordinals"),
                 LedgerError::NoSuchRow { .. }
                 | LedgerError::BatchCancelled(_)
@@ -130,7 +131,9 @@ impl RpcError {
 
 fn ledger_code(error: &LedgerError) -> Code {
     match error {
-        LedgerError::NoSuchBatch(_) | LedgerError::NoSuchAgent(_) => Code::NotFound,
+        LedgerError::NoSuchBatch(_) | LedgerError::NoSuchAgent(_) | LedgerError::NoSuchRecording(..) => {
+            Code::NotFound
+        }
         LedgerError::NoSuchRow { .. } => Code::InvalidArgument,
         LedgerError::KeyTaken(..) => Code::AlreadyExists,
         LedgerError::BatchCancelled(_)

@@ -243,6 +243,28 @@ impl Backlog {
             || self.delayed.keys().any(|(_, recording)| recording.batch == batch)
     }
 
+    /// Recordings in the queue in front of the first that is wanted; none if
+    /// it is not in the queue.
+    pub(super) fn ahead(&self, is_wanted: impl Fn(RecordingId) -> bool) -> u64 {
+        let position = self.queue.iter().position(|job| is_wanted(job.id()));
+        position.and_then(|position| u64::try_from(position).ok()).unwrap_or_default()
+    }
+
+    /// How many recordings of a batch are put off, and when the first is due.
+    pub(super) fn delays(&self, batch: BatchId) -> (u64, Option<Duration>) {
+        let mut of_batch = self.delayed.keys().filter(|(_, recording)| recording.batch == batch);
+        let first = of_batch.next().map(|(until, _)| *until);
+        let rest = u64::try_from(of_batch.count()).unwrap_or(u64::MAX);
+        (rest.saturating_add(u64::from(first.is_some())), first)
+    }
+
+    /// Until when a recording is put off, and after how many attempts.
+    pub(super) fn delay_of(&self, recording: RecordingId) -> Option<(Duration, i64)> {
+        let mut delayed = self.delayed.iter();
+        let ((until, _), job) = delayed.find(|((_, delayed), _)| *delayed == recording)?;
+        Some((*until, job.attempts))
+    }
+
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.places.values().filter(|place| **place == Place::Waiting).count()

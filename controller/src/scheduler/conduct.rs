@@ -222,7 +222,7 @@ mod tests {
             let next = conduct.quarantine().unwrap().next_probe;
             assert!(!conduct.probe_is_due(next.saturating_sub(Duration::from_millis(1))));
             assert!(conduct.probe_is_due(next));
-            pauses.push((next - now).as_secs());
+            pauses.push(next.abs_diff(now).as_secs());
             now = next;
             conduct.probed(now);
         }

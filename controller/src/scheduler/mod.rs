@@ -21,6 +21,7 @@ mod backlog;
 mod conduct;
 mod event;
 mod explain;
+mod outlook;
 mod rate;
 mod seat;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use cofi_proto::{AgentName, DeliveryId, RecordingId, receive::RefusalCode};
 use conduct::Conduct;
 pub use conduct::{Fault, Quarantine};
 pub use event::{Action, Cause, Event, LaneId};
+pub use outlook::{Outlook, Whereabouts};
 use seat::Seat;
 pub use seat::{Condition, MAX_UNDER_WAY, Unfit};
 
