@@ -7,11 +7,13 @@
 #![allow(clippy::struct_field_names, reason = "the names are the operator API's")]
 
 mod check;
+mod release;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 pub(crate) use self::check::{AgentCheck, AgentCheckState, CheckSummary, Checked, Finding};
+pub(crate) use self::release::{Release, ReleaseCause, Released};
 
 /// A batch as its rows stand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,6 +37,11 @@ pub(crate) struct Batch {
     pub(crate) rates: Option<Rates>,
     /// Why the work that is left does not go on.
     pub(crate) waiting_for: Option<String>,
+    /// Recordings that no host needs to hold any more; 0 in a listing of
+    /// batches.
+    pub(crate) released: u64,
+    /// Those of them whose host has not said that the file is gone.
+    pub(crate) releases_unconfirmed: u64,
 }
 
 /// A batch, whoever wrote it.
@@ -202,6 +209,8 @@ pub(crate) struct Recording {
     pub(crate) reason: Option<String>,
     pub(crate) language: Option<String>,
     pub(crate) duration_seconds: Option<f64>,
+    /// Not there as long as a host is to hold it.
+    pub(crate) release: Option<Release>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -322,6 +331,8 @@ pub(crate) struct NothingNew {
 pub(crate) struct Retried {
     pub(crate) placements: u64,
     pub(crate) identifications: u64,
+    /// Failed, and left so, since no host has their files any more.
+    pub(crate) released: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

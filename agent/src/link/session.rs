@@ -146,11 +146,7 @@ async fn listen(
     }
 }
 
-async fn take(
-    link: &Link,
-    message: pb::FromController,
-    beside: &Beside,
-) -> Result<(), LinkError> {
+async fn take(link: &Link, message: pb::FromController, beside: &Beside) -> Result<(), LinkError> {
     use pb::from_controller::Message;
 
     // Answers are not waited for: what fails is offered, asked for or sent
@@ -185,7 +181,9 @@ async fn take(
             removal::note(&beside.removals, recordings);
         }
         Some(Message::Verify(asked)) => verify::ask(&beside.questions, Question::Verify(asked.try_into()?)),
-        Some(Message::ListHeld(asked)) => verify::ask(&beside.questions, Question::ListHeld(asked.try_into()?)),
+        Some(Message::ListHeld(asked)) => {
+            verify::ask(&beside.questions, Question::ListHeld(asked.try_into()?))
+        }
         Some(Message::Welcome(_)) => {
             return Err(cofi_proto::Malformed::invalid("message", "a second welcome", "one welcome").into());
         }

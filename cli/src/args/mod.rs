@@ -106,6 +106,13 @@ pub(crate) enum BatchCommand {
     Retry(RetryArgs),
     /// Cancel what has not been placed yet; what is stored stays
     Cancel(BatchId),
+    /// Let agents remove recordings that nobody needs there any more
+    ///
+    /// Those that are identified, or could not be, and whose call is Complete,
+    /// UnsupportedLanguage or ShortCall. What the tables say of them stays.
+    /// Agents that are away remove theirs when they return. Doing it again goes
+    /// on where it was cut off.
+    Release(ReleaseArgs),
     /// Bring the calls of a batch in line with the table lidStatus
     ///
     /// Also for batches that an earlier service wrote. Of each recording the
@@ -221,6 +228,24 @@ pub(crate) struct RetryArgs {
     pub(crate) ordinal: Vec<i64>,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    #[command(flatten)]
+    pub(crate) batch: BatchId,
+
+    /// Only recordings whose call has not changed for so long, for example
+    /// "30d" or "12h" [default: all]
+    #[arg(long, value_name = "DURATION", value_parser = age)]
+    pub(crate) older_than: Option<Duration>,
+
+    /// Say what would be released, and release nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) reason: Reason,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CallCommand {
     /// List the calls of a batch by id
@@ -284,7 +309,7 @@ pub(crate) struct RemoveArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct Reason {
-    /// Why, for whoever looks at the agent later
+    /// Why, for whoever looks at it later
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
 }
@@ -302,6 +327,17 @@ fn duration(text: &str) -> Result<Duration, String> {
         Some(Duration::ZERO) => Err("must be more than nothing".to_owned()),
         Some(duration) => Ok(duration),
         None => Err("expected a time like 30s, 5m or 1h".to_owned()),
+    }
+}
+
+/// A time that may be given in days.
+fn age(text: &str) -> Result<Duration, String> {
+    const DAY: u64 = 24 * 3_600;
+    let days = text.strip_suffix('d').and_then(|days| days.trim_end().parse::<u32>().ok());
+    match days {
+        Some(days) if days > 0 => Ok(Duration::from_secs(u64::from(days) * DAY)),
+        Some(_) => Err("must be more than nothing".to_owned()),
+        None => duration(text).map_err(|_| "expected a time like 30d, 12h or 90m".to_owned()),
     }
 }
 
@@ -323,6 +359,16 @@ mod tests {
         }
         for wrong in ["", "soon", "-3s", "0", "0s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ages_are_read_in_days_as_well() {
+        for (text, hours) in [("30d", 720), ("1 d", 24), ("12h", 12), ("90m", 1)] {
+            assert_eq!(age(text).map(|age| age.as_secs() / 3_600), Ok(hours), "{text}");
+        }
+        for wrong in ["", "d", "0d", "-1d", "1w"] {
+            assert!(age(wrong).is_err(), "{wrong}");
         }
     }
 

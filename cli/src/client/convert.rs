@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::view::{
     Agent, AgentLoad, AgentState, AnyBatch, Batch, BatchState, Call, Counts, Earlier, EarlierBatch, Failure,
     LanguageCount, Lid, LidApplied, NothingNew, Offender, Placement, Planned, Rates, Recording, Rejection,
-    SharedTables, StageStatus, UnmappedLanguage,
+    Release, ReleaseCause, SharedTables, StageStatus, UnmappedLanguage,
 };
 
 const KNOWN_STATE: &str = "a state that this `cofi` knows (a newer controller needs a newer `cofi`)";
@@ -109,6 +109,8 @@ impl TryFrom<pb::Batch> for Batch {
             newest_failures: batch.newest_failures.into_iter().map(Failure::from).collect(),
             rates: batch.rates.map(Rates::try_from).transpose()?,
             waiting_for: filled(batch.waiting_for),
+            released: batch.released,
+            releases_unconfirmed: batch.releases_unconfirmed,
         })
     }
 }
@@ -187,6 +189,28 @@ impl TryFrom<pb::Recording> for Recording {
             reason: filled(recording.reason),
             language: filled(recording.language),
             duration_seconds: (lid == Lid::Done).then_some(duration),
+            release: recording.release.map(Release::try_from).transpose()?,
+        })
+    }
+}
+
+impl TryFrom<pb::Release> for Release {
+    type Error = Malformed;
+
+    fn try_from(release: pb::Release) -> Result<Self, Malformed> {
+        let removed = given(release.removal_time_micros);
+        Ok(Self {
+            agent: release.agent,
+            cause: match pb::ReleaseCause::try_from(release.cause) {
+                Ok(pb::ReleaseCause::Operator) => ReleaseCause::Operator,
+                Ok(pb::ReleaseCause::Retention) => ReleaseCause::Retention,
+                Ok(pb::ReleaseCause::Unspecified) | Err(_) => {
+                    return Err(Malformed::invalid("cause", release.cause, KNOWN_STATE));
+                }
+            },
+            reason: release.reason,
+            release_time: time("release_time_micros", release.release_time_micros)?,
+            removal_time: removed.map(|micros| time("removal_time_micros", micros)).transpose()?,
         })
     }
 }

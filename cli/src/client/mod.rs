@@ -23,7 +23,7 @@ pub(crate) use self::{
     pages::{AgentQuery, BatchQuery, CallQuery, LidFilter, Pages, Query, RecordingFilter, RecordingQuery},
     watch::{Watch, WatchEvent},
 };
-use crate::view::{Agent, AnyBatch, Cancelled, LidApplied, Planned, Retried};
+use crate::view::{Agent, AnyBatch, Cancelled, LidApplied, Planned, Released, Retried};
 
 /// How long an answer is waited for unless the caller says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -107,7 +107,8 @@ impl Client {
         let request = pb::RetryRecordingsRequest { batch_id, ordinals };
         let answer =
             self.call(request, async |request| self.batches().retry_recordings(request).await).await?;
-        Ok(Retried { placements: answer.placements, identifications: answer.identifications })
+        let pb::RetryRecordingsResponse { placements, identifications, released } = answer;
+        Ok(Retried { placements, identifications, released })
     }
 
     pub(crate) async fn cancel(&self, batch_id: i64) -> Result<Cancelled, ClientError> {
@@ -124,6 +125,34 @@ impl Client {
             self.batches().apply_lid_results(request).await
         });
         Ok(answer.await?.into())
+    }
+
+    /// Releases what can be released of a batch, or only counts it, in as long
+    /// as it takes.
+    pub(crate) async fn release(
+        &self,
+        batch_id: i64,
+        older_than: Option<Duration>,
+        dry_run: bool,
+        reason: String,
+    ) -> Result<Released, ClientError> {
+        // Beyond what the field holds nothing is as old.
+        let seconds = |age: Duration| u32::try_from(age.as_secs().max(1)).unwrap_or(u32::MAX);
+        let older_than_seconds = older_than.map(seconds).unwrap_or_default();
+        let request = pb::ReleaseRecordingsRequest { batch_id, older_than_seconds, dry_run, reason };
+        let answer = self.call_within(self.target.timeout, request, async |request| {
+            self.batches().release_recordings(request).await
+        });
+        let answer = answer.await?;
+        Ok(Released {
+            dry_run,
+            released: answer.released,
+            released_bytes: answer.released_bytes,
+            released_before: answer.released_before,
+            needed: answer.needed,
+            unidentified: answer.unidentified,
+            too_young: answer.too_young,
+        })
     }
 
     pub(crate) async fn get_agent(&self, name: String) -> Result<Agent, ClientError> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{connect, list, watch};
 use crate::{
-    args::{BatchCommand, RecordingsArgs, RetryArgs, SubmitArgs, WatchArgs},
+    args::{BatchCommand, RecordingsArgs, ReleaseArgs, RetryArgs, SubmitArgs, WatchArgs},
     client::{BatchQuery, Client, Plan, RecordingQuery, Target},
     error::Error,
     exit::Exit,
@@ -36,6 +36,12 @@ pub(super) async fn run(command: BatchCommand, target: Target, console: Console)
             let cancelled = client.cancel(args.batch_id).await?;
             console.document(&cancelled)?;
             console.say(&format!("cancelled {}", recordings(cancelled.cancelled)))?;
+            Ok(Exit::Done)
+        }
+        BatchCommand::Release(args) => {
+            let ReleaseArgs { batch, older_than, dry_run, reason } = args;
+            let released = client.release(batch.batch_id, older_than, dry_run, reason.reason).await?;
+            console.released(&released)?;
             Ok(Exit::Done)
         }
         BatchCommand::ApplyLid(args) => {
@@ -81,13 +87,17 @@ async fn retry(args: RetryArgs, client: &Client, console: Console) -> Result<Exi
     let retried = client.retry(args.batch.batch_id, args.ordinal).await?;
     console.document(&retried)?;
     console.say(&match retried {
-        Retried { placements: 0, identifications: 0 } => {
+        Retried { placements: 0, identifications: 0, released: 0 } => {
             "nothing to try again: none of them rests as failed".to_owned()
         }
-        Retried { placements, identifications } => {
+        Retried { placements, identifications, released: _ } => {
             format!("{} will be placed again, {identifications} identified again", recordings(placements))
         }
     })?;
+    if retried.released > 0 {
+        let released = recordings(retried.released);
+        console.say(&format!("{released} cannot be identified again: released, and on no host any more"))?;
+    }
     Ok(Exit::Done)
 }
 

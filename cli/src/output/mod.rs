@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{
     error::Error,
-    view::{Agent, Batch, Checked, EarlierBatch, LidApplied, Rejection},
+    view::{Agent, Batch, Checked, EarlierBatch, LidApplied, Rejection, Released},
 };
 
 /// Narrower than this a terminal is not believed: tables would be one letter
@@ -101,6 +101,12 @@ impl Console {
     pub(crate) fn lid_applied(self, applied: &LidApplied) -> io::Result<()> {
         self.document(applied)?;
         self.for_people(|medium| summary::lid_applied(medium, applied))
+    }
+
+    /// What releasing recordings came to.
+    pub(crate) fn released(self, released: &Released) -> io::Result<()> {
+        self.document(released)?;
+        self.for_people(|medium| summary::released(medium, released))
     }
 
     /// What a check says next.

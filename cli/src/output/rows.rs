@@ -102,18 +102,24 @@ impl Row for Recording {
             self.ordinal.to_string(),
             self.source_path.clone(),
             bytes(self.size_bytes),
-            stands(self.placement, self.lid).to_owned(),
+            stands(self).to_owned(),
             or_nothing(self.language.as_ref()),
             self.duration_seconds.map_or(NOTHING.to_owned(), playing_time),
             or_nothing(self.agent.as_ref()),
-            reason(self.code.as_deref(), self.reason.as_deref()),
+            self.release.as_ref().map_or_else(
+                || reason(self.code.as_deref(), self.reason.as_deref()),
+                |release| format!("{} ({}): {}", release.cause.words(), release.agent, release.reason),
+            ),
         ]
     }
 }
 
-/// Both dimensions of a recording's state in a word or two.
-fn stands(placement: Placement, lid: Lid) -> &'static str {
-    match (placement, lid) {
+/// All dimensions of a recording's state in a word or two.
+fn stands(recording: &Recording) -> &'static str {
+    if recording.release.is_some() {
+        return "released";
+    }
+    match (recording.placement, recording.lid) {
         (Placement::Planned, _) => "planned",
         (Placement::Failed, _) => "not placed",
         (Placement::Cancelled, _) => "cancelled",

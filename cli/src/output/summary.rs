@@ -6,7 +6,7 @@ use super::{
     table::{Medium, pairs, table},
     units::bytes,
 };
-use crate::view::{Agent, Batch, EarlierBatch, LanguageCount, LidApplied, Rejection};
+use crate::view::{Agent, Batch, EarlierBatch, LanguageCount, LidApplied, Rejection, Released};
 
 /// A batch: what it is, where it stands, its languages, its newest failures.
 pub(super) fn batch(medium: Medium, batch: &Batch) -> String {
@@ -33,6 +33,7 @@ pub(super) fn batch(medium: Medium, batch: &Batch) -> String {
     facts.extend(
         rest.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.to_string())),
     );
+    facts.extend((batch.released > 0).then(|| ("released", released_of(batch))));
     facts.extend(batch.waiting_for.clone().map(|reason| ("waiting", reason)));
     let languages = languages(medium, &batch.languages, counts.identified);
     join([pairs(medium, &facts), languages, failures(medium, batch)])
@@ -77,6 +78,30 @@ pub(super) fn lid_applied(medium: Medium, applied: &LidApplied) -> String {
     );
     let unmapped = table(medium, rows::UNMAPPED, applied.unmapped_languages.iter().map(rows::unmapped));
     join([pairs(medium, &facts), unmapped])
+}
+
+/// `120, 3 of them not confirmed by their hosts yet`
+fn released_of(batch: &Batch) -> String {
+    match batch.releases_unconfirmed {
+        0 => batch.released.to_string(),
+        open => format!("{}, {open} of them not confirmed by their hosts yet", batch.released),
+    }
+}
+
+/// What releasing recordings came to; what stays only where there is some.
+pub(super) fn released(medium: Medium, released: &Released) -> String {
+    let what = if released.dry_run { "would be released" } else { "released" };
+    let mut facts = vec![(what, format!("{} ({})", released.released, bytes(released.released_bytes)))];
+    let rest = [
+        ("released before", released.released_before),
+        ("still needed", released.needed),
+        ("to be identified", released.unidentified),
+        ("changed too recently", released.too_young),
+    ];
+    facts.extend(
+        rest.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.to_string())),
+    );
+    pairs(medium, &facts)
 }
 
 fn languages(medium: Medium, languages: &[LanguageCount], identified: u64) -> String {

@@ -175,6 +175,8 @@ fn the_document_of_a_batch_keeps_its_shape() {
             "stored_per_second": 30.0, "stored_bytes_per_second": 3_100_000.0, "identified_per_second": 4.0,
         },
         "waiting_for": null,
+        "released": 0,
+        "releases_unconfirmed": 0,
     });
     assert_eq!(ran.document(), expected);
 }
@@ -186,14 +188,14 @@ fn retry_passes_the_ordinals_on_and_says_what_it_set_in_motion() {
     let fake = Fake::start(Script {
         retry: Box::new(move |request| {
             seen.lock().unwrap().push((request.batch_id, request.ordinals));
-            Ok(pb::RetryRecordingsResponse { placements: 1, identifications: 2 })
+            Ok(pb::RetryRecordingsResponse { placements: 1, identifications: 2, released: 0 })
         }),
         ..Script::default()
     });
     let ran = cofi(&fake, &["batch", "retry", "7", "--ordinal", "3", "5", "8"]);
     assert_eq!(ran.stdout, "1 recording will be placed again, 2 identified again\n", "{ran:?}");
     let ran = cofi(&fake, &["batch", "retry", "7", "--json"]);
-    assert_eq!(ran.document(), json!({"placements": 1, "identifications": 2}));
+    assert_eq!(ran.document(), json!({"placements": 1, "identifications": 2, "released": 0}));
     assert_eq!(*asked.lock().unwrap(), [(7, vec![3, 5, 8]), (7, vec![])]);
 }
 

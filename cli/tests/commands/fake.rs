@@ -26,6 +26,7 @@ pub(crate) struct Script {
     pub(crate) recordings: Answer<pb::ListRecordingsRequest, pb::ListRecordingsResponse>,
     pub(crate) retry: Answer<pb::RetryRecordingsRequest, pb::RetryRecordingsResponse>,
     pub(crate) cancel: Answer<pb::CancelBatchRequest, pb::CancelBatchResponse>,
+    pub(crate) release: Answer<pb::ReleaseRecordingsRequest, pb::ReleaseRecordingsResponse>,
     pub(crate) apply_lid: Answer<pb::ApplyLidResultsRequest, pb::ApplyLidResultsResponse>,
     pub(crate) calls: Answer<pb::ListCallsRequest, pb::ListCallsResponse>,
     pub(crate) agents: Answer<pb::ListAgentsRequest, pb::ListAgentsResponse>,
@@ -47,6 +48,7 @@ impl Default for Script {
             recordings: unscripted(),
             retry: unscripted(),
             cancel: unscripted(),
+            release: unscripted(),
             apply_lid: unscripted(),
             calls: unscripted(),
             agents: unscripted(),
@@ -154,6 +156,13 @@ impl BatchService for Scripted {
         request: Request<pb::CancelBatchRequest>,
     ) -> Result<Response<pb::CancelBatchResponse>, Status> {
         say(&self.0.cancel, request)
+    }
+
+    async fn release_recordings(
+        &self,
+        request: Request<pb::ReleaseRecordingsRequest>,
+    ) -> Result<Response<pb::ReleaseRecordingsResponse>, Status> {
+        say(&self.0.release, request)
     }
 
     async fn apply_lid_results(

@@ -77,6 +77,7 @@ fn a_listing_for_programs_is_one_document_however_long() {
         "reason": null,
         "language": "hi",
         "duration_seconds": 12.5,
+        "release": null,
     });
     assert_eq!(recordings[2_499], expected);
 }

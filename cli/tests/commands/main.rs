@@ -7,5 +7,6 @@ mod failures;
 mod fake;
 mod listings;
 mod program;
+mod releasing;
 mod samples;
 mod watching;

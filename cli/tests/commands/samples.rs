@@ -32,6 +32,8 @@ pub(crate) fn under_way() -> pb::Batch {
             identified_per_second: 4.0,
         }),
         waiting_for: String::new(),
+        released: 0,
+        releases_unconfirmed: 0,
         earlier: None,
     }
 }
@@ -133,6 +135,7 @@ pub(crate) fn recording(ordinal: i64) -> pb::Recording {
         reason: String::new(),
         language: "hi".to_owned(),
         duration_seconds: 12.5,
+        release: None,
     }
 }
 

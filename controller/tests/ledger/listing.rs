@@ -76,6 +76,7 @@ async fn recording_is_told_with_all_that_is_known_of_it(#[values(Sqlite, MariaDb
         reason: None,
         language: Some("hi".to_owned()),
         duration_seconds: Some(12.25),
+        release: None,
     };
     assert_eq!(records[7], expected);
     assert_eq!((&records[3].language, records[3].duration_seconds), (&None, None));

@@ -19,6 +19,7 @@ mod names;
 mod planning;
 mod plans;
 mod recording;
+mod releasing;
 mod repeating;
 mod retrying;
 mod scene;

@@ -41,7 +41,7 @@ async fn retry_of_all_takes_what_failed_and_leaves_the_rest(#[values(Sqlite, Mar
     let (db, batch) = mixed(on).await;
     let before = rows(&db).await;
     let retried = db.ledger().retry(batch, &[], scene::NOW).await.unwrap();
-    assert_eq!(retried, Retried { placements: 4, identifications: 4 });
+    assert_eq!(retried, Retried { placements: 4, identifications: 4, released: 0 });
     let expected: Vec<PendingLid> = (4..8)
         .map(|ordinal| PendingLid {
             agent: "b".to_owned(),
