@@ -1,0 +1,101 @@
+//! Runs many seeds, as many at a time as there are processors.
+
+use std::{
+    env,
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use anyhow::Context as _;
+use cofi_simulation::{report::Report, witness::Tally};
+
+#[allow(clippy::print_stdout, reason = "the report is what the program is for")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+/// What came of all seeds.
+#[derive(Debug, Default)]
+struct Sum {
+    seeds: u64,
+    seconds: u64,
+    tally: Tally,
+    failed: Vec<u64>,
+}
+
+/// Runs seeds and sums them up; whether every promise was kept in all of them.
+pub(crate) fn run(from: u64, seeds: u64) -> anyhow::Result<bool> {
+    let program = env::current_exe().context("find the own program")?;
+    let next = AtomicU64::new(from);
+    let sum = Mutex::new(Sum::default());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from.saturating_add(seeds) {
+                return Ok(());
+            }
+            let outcome = run_one(&program, seed)?;
+            sum.lock().unwrap_or_else(PoisonError::into_inner).add(seed, outcome);
+        }
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Ok(())))
+    })
+    .map_err(|error: anyhow::Error| error)?;
+    let sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    say(&format!(
+        "{} seeds, {} s of simulated time, {} failed: {}",
+        sum.seeds,
+        sum.seconds,
+        sum.failed.len(),
+        serde_json::to_string(&sum.tally)?,
+    ));
+    Ok(sum.failed.is_empty())
+}
+
+/// Runs a seed in a process of its own; its report, unless it broke something.
+fn run_one(program: &Path, seed: u64) -> anyhow::Result<Option<Report>> {
+    let done = Command::new(program)
+        .arg("--seed")
+        .arg(seed.to_string())
+        .stdin(Stdio::null())
+        .output()
+        .context("run a seed")?;
+    let said = String::from_utf8_lossy(&done.stdout);
+    let report = said.lines().last().and_then(|line| serde_json::from_str::<Report>(line).ok());
+    if done.status.success() {
+        return Ok(Some(report.context("a seed says nothing")?));
+    }
+    let broken = report.map(|report| report.broken).unwrap_or_default();
+    say(&format!("seed {seed} failed ({}):", done.status));
+    broken.iter().for_each(|promise| say(&format!("  {promise}")));
+    if broken.is_empty() {
+        String::from_utf8_lossy(&done.stderr)
+            .lines()
+            .rev()
+            .take(8)
+            .for_each(|line| say(&format!("  {line}")));
+    }
+    say(&format!("  again: cargo run -p cofi-simulation -- --seed {seed} --aloud"));
+    Ok(None)
+}
+
+impl Sum {
+    fn add(&mut self, seed: u64, outcome: Option<Report>) {
+        self.seeds += 1;
+        match outcome {
+            Some(report) => {
+                self.seconds += report.seconds;
+                self.tally.add(&report.tally);
+            }
+            None => self.failed.push(seed),
+        }
+    }
+}
