@@ -1,6 +1,6 @@
 //! Records what agents acknowledged.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use cofi_proto::clock::Clock;
 use tokio::sync::{Notify, mpsc};
@@ -44,7 +44,10 @@ impl Recorder {
                     Ok(recorded)
                 }
             };
+            let since = Instant::now();
             let answers = persist(&stored, &self.health, write).await;
+            let seconds = since.elapsed().as_secs_f64();
+            tracing::debug!(count = stored.len(), seconds, "recorded a group");
             self.rows_written.notify_one();
             self.dispatch.recorded(stored.into_iter().zip(answers).collect()).await;
         }

@@ -228,7 +228,7 @@ pub(super) fn case_chunks<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
     cut(items, &SIZES[1..])
 }
 
-const SIZES: [usize; 4] = [200, 100, 10, 1];
+const SIZES: [usize; 8] = [200, 100, 50, 20, 10, 5, 2, 1];
 
 fn cut<'a, T>(mut items: &'a [T], sizes: &'static [usize]) -> impl Iterator<Item = &'a [T]> {
     std::iter::from_fn(move || {
@@ -249,9 +249,9 @@ mod tests {
         let whole: Vec<&[u32]> = chunks(&items).collect();
         assert_eq!(whole.concat(), items);
         let sizes: Vec<usize> = whole.iter().map(|chunk| chunk.len()).collect();
-        assert_eq!(sizes, [200, 200, 200, 200, 200, 200, 200, 200, 10, 10, 10, 1, 1]);
+        assert_eq!(sizes, [200, 200, 200, 200, 200, 200, 200, 200, 20, 10, 2]);
         let sizes: Vec<usize> = case_chunks(&items[..321]).map(<[u32]>::len).collect();
-        assert_eq!(sizes, [100, 100, 100, 10, 10, 1]);
+        assert_eq!(sizes, [100, 100, 100, 20, 1]);
     }
 
     #[test]
