@@ -18,6 +18,7 @@ mod model;
 mod names;
 mod planning;
 mod plans;
+mod quarantine;
 mod recording;
 mod releasing;
 mod repeating;
