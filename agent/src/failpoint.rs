@@ -61,7 +61,7 @@ mod points {
         CHANGES_WRITTEN = "agent.changes-written-not-committed",
         CHANGES_COMMITTED = "agent.changes-committed-not-answered",
         RELEASE_HEARD = "agent.release-heard-nothing-removed",
-        FILES_RELEASED = "agent.files-released-not-forgotten",
+        CHANGE_OWED = "agent.files-removed-not-forgotten",
         ENGINE_DRAINED = "agent.engine-drained-results-not-sent",
         STORE_MENDED = "agent.store-mended-not-journaled",
     }

@@ -66,7 +66,6 @@ mod points {
         STANDING_COMMITTED = "controller.standing-committed-nothing-given-up",
         PAGE_GIVEN_UP = "controller.page-given-up-not-committed",
         PAGE_COMMITTED = "controller.page-committed-others-not",
-        DEPARTURE_SEEN = "controller.departure-seen-not-written",
         STAGES_WRITTEN = "controller.stages-written-not-committed",
         STAGES_COMMITTED = "controller.stages-committed-not-shared",
         LID_PAGE_WRITTEN = "controller.lid-page-written-not-committed",

@@ -80,6 +80,9 @@ pub(super) struct Flusher {
     pub(super) most_files: usize,
     /// What the journal must have before the next group.
     pub(super) debts: Debts,
+    /// What is to be removed, and is not yet because the journal could not be
+    /// asked where it lies. The controller says it once a session.
+    pub(super) released: Vec<RecordingId>,
 }
 
 impl Flusher {
@@ -95,7 +98,8 @@ impl Flusher {
                 }
                 Work::Release(recordings) => {
                     self.debts.pay_or_say();
-                    self.runtime.block_on(release(&self.layout, &self.journal, &recordings));
+                    self.released.extend(recordings);
+                    self.release();
                 }
                 Work::Settle(done) => {
                     self.debts.pay_or_say();
@@ -110,13 +114,31 @@ impl Flusher {
     /// Waits for work. Until the journal has everything it is asked again: what
     /// it does not have would be acknowledged and never identified.
     fn next(&mut self, work: &mut mpsc::Receiver<Work>) -> Option<Work> {
-        while !self.debts.are_none() {
-            match self.runtime.block_on(async { timeout(PAUSE, work.recv()).await }) {
-                Ok(next) => return next,
-                Err(_) => self.debts.pay_or_say(),
+        while !self.debts.are_none() || !self.released.is_empty() {
+            if let Ok(next) = self.runtime.block_on(async { timeout(PAUSE, work.recv()).await }) {
+                return next;
             }
+            self.debts.pay_or_say();
+            self.release();
         }
         work.blocking_recv()
+    }
+
+    /// Removes what is released. What cannot be removed now is tried again.
+    fn release(&mut self) {
+        if self.released.is_empty() {
+            return;
+        }
+        match self.runtime.block_on(release(&self.layout, &self.journal, &self.released)) {
+            Ok(gone) => {
+                self.released.clear();
+                self.debts.commit(Change::Forgotten(gone));
+            }
+            Err(error) => {
+                let waiting = self.released.len();
+                tracing::error!(error = %Chain(&error), waiting, "could not release recordings yet");
+            }
+        }
     }
 
     fn store(&mut self, group: Vec<Stored>) {
@@ -124,6 +146,8 @@ impl Flusher {
             self.refuse_all(group, &error);
             return;
         }
+        // What comes anew is wanted here, whatever was said before.
+        self.released.retain(|released| group.iter().all(|s| s.arrived.head.recording != *released));
         let group = self.without_standing(group);
         let group = self.durable(group);
         let group = self.written_down(group);

@@ -108,6 +108,7 @@ impl Store {
             runtime: Handle::current(),
             most_files,
             debts: Debts::new(journal.clone(), Handle::current()),
+            released: Vec::new(),
         };
         let writer = Writer::new(layout, room.clone(), journal, work.clone(), Handle::current());
         let starting =

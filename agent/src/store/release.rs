@@ -9,32 +9,29 @@ use super::{
     layout::{Layout, sync_folder},
     publish,
 };
-use crate::chain::Chain;
-use crate::journal::{Change, Journal, JournalError, Standing};
+use crate::journal::{Journal, JournalError, Standing};
 
-/// Removes the files of these recordings and then their rows: a crash in
-/// between leaves rows without files, which the next start drops.
-pub(super) async fn release(layout: &Layout, journal: &Journal, recordings: &[RecordingId]) {
-    let gone = async {
-        failpoint!(async RELEASE_HEARD => return Err(JournalError::Closed));
-        let mut gone = Vec::with_capacity(recordings.len());
-        for held in journal.held_of(recordings).await? {
-            match remove_files(layout, journal, &held).await {
-                Ok(()) => gone.push(held.recording),
-                Err(error) => {
-                    tracing::error!(recording = %held.recording, %error, "could not remove a released recording");
-                }
+/// Removes the files of these recordings, and gives those whose rows are to be
+/// removed after them: a crash in between leaves rows without files, which the
+/// next start drops.
+pub(super) async fn release(
+    layout: &Layout,
+    journal: &Journal,
+    recordings: &[RecordingId],
+) -> Result<Vec<RecordingId>, JournalError> {
+    failpoint!(async RELEASE_HEARD => return Err(JournalError::Closed));
+    let mut gone = Vec::with_capacity(recordings.len());
+    for held in journal.held_of(recordings).await? {
+        match remove_files(layout, journal, &held).await {
+            Ok(()) => gone.push(held.recording),
+            Err(error) => {
+                tracing::error!(recording = %held.recording, %error, "could not remove a released recording");
             }
         }
-        sync_all(layout, &gone);
-        failpoint!(async FILES_RELEASED => return Err(JournalError::Closed));
-        tracing::info!(asked = recordings.len(), removed = gone.len(), "recordings released");
-        journal.commit(Change::Forgotten(gone)).await
-    };
-    let outcome: Result<(), JournalError> = gone.await;
-    if let Err(error) = outcome {
-        tracing::error!(error = %Chain(&error), "could not release recordings");
     }
+    sync_all(layout, &gone);
+    tracing::info!(asked = recordings.len(), removed = gone.len(), "recordings released");
+    Ok(gone)
 }
 
 async fn remove_files(layout: &Layout, journal: &Journal, held: &Standing) -> io::Result<()> {

@@ -352,10 +352,7 @@ async fn insist(chore: Chore, ledger: Arc<dyn AgentLedger>, health: Health, now:
             match &chore {
                 Chore::Fail(failure) => ledger.fail_placements(std::slice::from_ref(failure), now).await,
                 Chore::Note(attempt) => ledger.note_refusal(attempt).await,
-                Chore::Forget(agent) => {
-                    failpoint!(async DEPARTURE_SEEN => return Err(LedgerError::failpoint()));
-                    ledger.agent_left(agent, now).await
-                }
+                Chore::Forget(agent) => ledger.agent_left(agent, now).await,
             }
         };
         let Err(error) = LedgerError::or_silence(work).await else { return None };

@@ -43,16 +43,15 @@ impl Mode {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Error, Self::Kill, Self::Delay, Self::KillAtSecondHit];
 
-    fn order(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
-            Self::Error => "error@1",
-            Self::Kill => "kill@1",
-            Self::Delay => "delay@1",
-            Self::KillAtSecondHit => "kill@2",
+            Self::Error => "error",
+            Self::Kill | Self::KillAtSecondHit => "kill",
+            Self::Delay => "delay",
         }
     }
 
-    fn hits(self) -> usize {
+    fn hit(self) -> usize {
         match self {
             Self::Error | Self::Kill | Self::Delay => 1,
             Self::KillAtSecondHit => 2,
@@ -73,24 +72,29 @@ pub struct Combination {
 
 impl fmt::Display for Combination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={} on {:?}", self.route.point, self.mode.order(), self.kind)
+        write!(f, "{} on {:?}", self.order(), self.kind)
     }
 }
 
 impl Combination {
+    /// What is to happen, as a program is told.
+    fn order(&self) -> String {
+        format!("{}={}@{}", self.route.point, self.mode.word(), self.hits())
+    }
+
+    /// How often the point is to be hit.
+    fn hits(&self) -> usize {
+        self.route.after + self.mode.hit()
+    }
+
     /// What a program is told to do at its points.
     fn orders(&self, daemon: Daemon) -> Vec<String> {
         let first = self.route.first.iter().filter(|(whose, ..)| *whose == daemon);
         let mut orders: Vec<String> = first.map(|(_, point, order)| format!("{point}={order}")).collect();
         if self.route.daemon == daemon {
-            orders.push(format!("{}={}", self.route.point, self.mode.order()));
+            orders.push(self.order());
         }
         orders
-    }
-
-    /// How often a program is to be killed.
-    fn kills(&self, daemon: Daemon) -> usize {
-        self.orders(daemon).iter().filter(|order| order.contains("=kill@")).count()
     }
 
     /// Tries it.
@@ -101,7 +105,7 @@ impl Combination {
     async fn play(&self) -> Result<()> {
         let mut scene = Scene::begin(self).await?;
         let mut times = 0;
-        while times == 0 || scene.hits()? < self.mode.hits() {
+        while times == 0 || scene.hits()? < self.hits() {
             ensure!(times < MOST_TIMES, "the point was hit {} times", scene.hits()?);
             self.route.story.tell(&mut scene, times).await?;
             times += 1;

@@ -30,6 +30,26 @@ const UNFINISHED: &[Provocation] = &[
     (Daemon::Agent, "agent.folder-flushed-not-queued", "kill@2"),
 ];
 
+/// Points that a program passes a few times while it starts: they are tried
+/// there, and later.
+const PASSED_AT_STARTS: [&str; 4] = [
+    "agent.changes-written-not-committed",
+    "agent.changes-committed-not-answered",
+    "controller.transaction-written-not-committed",
+    "controller.transaction-committed-not-answered",
+];
+
+/// Points at which an error ends the program: while it starts.
+const ENDS_THE_PROGRAM: [&str; 4] = [
+    "agent.store-mended-not-journaled",
+    "agent.changes-written-not-committed",
+    "controller.transaction-written-not-committed",
+    "controller.transaction-committed-not-answered",
+];
+
+/// Hits after which a program has started.
+const STARTED: usize = 12;
+
 /// How a point is hit.
 #[derive(Debug, Clone)]
 pub struct Route {
@@ -39,11 +59,12 @@ pub struct Route {
     pub daemon: Daemon,
     pub(super) story: Story,
     pub(super) first: &'static [Provocation],
+    /// Hits that are let by first: those of the program's start.
+    pub(super) after: usize,
     /// Whether the program ends by itself when it fails there.
     pub(super) error_is_fatal: bool,
-    /// Whether the agent throws away what it got when it fails there, without
-    /// having acknowledged it.
-    pub(super) error_costs_a_delivery: bool,
+    /// Words of what it then says at ERROR, beside those of every failpoint.
+    pub(super) alarms: &'static [&'static str],
 }
 
 /// The points of both programs, each with its route.
@@ -54,7 +75,11 @@ pub async fn routes() -> Result<Vec<Route>> {
     {
         for point in points_of(program).await? {
             ensure!(point.starts_with(prefix), "{program} has a point {point:?}");
-            routes.push(route(point, daemon));
+            let route = route(point, daemon);
+            if PASSED_AT_STARTS.contains(&route.point.as_str()) {
+                routes.push(Route { after: STARTED, error_is_fatal: false, ..route.clone() });
+            }
+            routes.push(route);
         }
     }
     Ok(routes)
@@ -70,27 +95,25 @@ fn route(point: String, daemon: Daemon) -> Route {
         | "controller.offer-heard-not-compared" => (Story::Batches, OFFERS),
         "agent.store-mended-not-journaled" => (Story::Batches, UNFINISHED),
         "agent.release-heard-nothing-removed"
-        | "agent.files-released-not-forgotten"
+        | "agent.files-removed-not-forgotten"
         | "controller.release-decided-not-sent"
         | "controller.standing-written-not-committed"
         | "controller.standing-committed-nothing-given-up"
         | "controller.page-given-up-not-committed"
         | "controller.page-committed-others-not" => (Story::Custody, &[][..]),
-        "agent.engine-drained-results-not-sent" | "controller.departure-seen-not-written" => {
-            (Story::AgentDrains, &[][..])
-        }
+        "agent.engine-drained-results-not-sent" => (Story::AgentDrains, &[][..]),
         "controller.drain-begun-groups-not-committed" => (Story::ControllerDrains, &[][..]),
         "controller.lid-page-written-not-committed" | "controller.lid-page-committed-others-not" => {
             (Story::LidIsApplied, &[][..])
         }
         _ => (Story::Batches, &[][..]),
     };
-    let error_is_fatal = matches!(
-        point.as_str(),
-        "agent.store-mended-not-journaled"
-            | "controller.transaction-written-not-committed"
-            | "controller.transaction-committed-not-answered"
-    );
-    let error_costs_a_delivery = false;
-    Route { point, daemon, story, first, error_is_fatal, error_costs_a_delivery }
+    let error_is_fatal = ENDS_THE_PROGRAM.contains(&point.as_str());
+    let alarms = match point.as_str() {
+        "agent.store-mended-not-journaled" => &["start the store: the store is closed"][..],
+        // The next start cannot tell a release that was cut off from a loss.
+        "agent.files-removed-not-forgotten" => &["recordings that were held are gone"][..],
+        _ => &[][..],
+    };
+    Route { point, daemon, story, first, after: 0, error_is_fatal, alarms }
 }
