@@ -7,13 +7,17 @@
 #![allow(clippy::struct_field_names, reason = "the names are the operator API's")]
 
 mod check;
+mod explain;
 mod release;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-pub(crate) use self::check::{AgentCheck, AgentCheckState, CheckSummary, Checked, Finding};
 pub(crate) use self::release::{Release, ReleaseCause, Released};
+pub(crate) use self::{
+    check::{AgentCheck, AgentCheckState, CheckSummary, Checked, Finding},
+    explain::{AgentExplained, BatchExplained, HistoryEntry, Reason, ReasonKind, RecordingExplained},
+};
 
 /// A batch as its rows stand.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -256,6 +260,12 @@ pub(crate) struct Agent {
     pub(crate) storage_id: String,
     #[serde(serialize_with = "rfc3339")]
     pub(crate) last_seen_time: Timestamp,
+    /// Since when it is draining, removed or quarantined.
+    #[serde(serialize_with = "optional_rfc3339")]
+    pub(crate) since_time: Option<Timestamp>,
+    /// When a quarantined one gets the next recording, to see how it fares.
+    #[serde(serialize_with = "optional_rfc3339")]
+    pub(crate) next_probe_time: Option<Timestamp>,
     /// Known while the agent is connected.
     pub(crate) load: Option<AgentLoad>,
 }
@@ -281,6 +291,7 @@ pub(crate) enum AgentState {
     Draining,
     Drained,
     Removed,
+    Quarantined,
 }
 
 impl AgentState {
@@ -294,6 +305,7 @@ impl AgentState {
             Self::Draining => "draining",
             Self::Drained => "drained",
             Self::Removed => "removed",
+            Self::Quarantined => "quarantined",
         }
     }
 }
@@ -361,4 +373,12 @@ pub(crate) struct UnmappedLanguage {
 
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
+}
+
+#[allow(clippy::ref_option, reason = "serde asks for it")]
+fn optional_rfc3339<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
 }

@@ -63,6 +63,9 @@ pub(crate) enum Operation {
     /// Look at the machines that recordings are placed on
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Say why something waits or failed, and what would get it going
+    #[command(subcommand)]
+    Explain(ExplainCommand),
     /// Look whether the record is right: every row, and every file on agents
     ///
     /// Nothing is changed, and batches may run meanwhile. Exits with 1 if
@@ -278,10 +281,34 @@ pub(crate) enum AgentCommand {
     Show(AgentName),
     /// Let an agent finish what it has, and give it nothing new
     Drain(DrainArgs),
-    /// Let an agent take work again that was drained or removed
+    /// Let an agent take work again that was drained, removed or quarantined
     Resume(AgentName),
     /// Give an agent up: what it holds is placed again on others
     Remove(RemoveArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExplainCommand {
+    /// Why a batch is not done
+    Batch(BatchId),
+    /// Why a recording is not done, and what happened to it
+    Recording(ExplainRecordingArgs),
+    /// Why an agent gets nothing, and what was decided about it
+    Agent(AgentName),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainRecordingArgs {
+    #[command(flatten)]
+    pub(crate) batch: BatchId,
+
+    /// Name of the recording
+    #[arg(value_name = "NAME", required_unless_present = "ordinal")]
+    pub(crate) audio_name: Option<String>,
+
+    /// Its place in the manifest, instead of its name
+    #[arg(long, value_name = "N", conflicts_with = "audio_name")]
+    pub(crate) ordinal: Option<i64>,
 }
 
 #[derive(Debug, Args)]

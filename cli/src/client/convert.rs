@@ -11,7 +11,8 @@ use crate::view::{
     Release, ReleaseCause, SharedTables, StageStatus, UnmappedLanguage,
 };
 
-const KNOWN_STATE: &str = "a state that this `cofi` knows (a newer controller needs a newer `cofi`)";
+pub(super) const KNOWN_STATE: &str =
+    "a state that this `cofi` knows (a newer controller needs a newer `cofi`)";
 
 impl TryFrom<pb::CreateBatchResponse> for Planned {
     type Error = Malformed;
@@ -115,7 +116,7 @@ impl TryFrom<pb::Batch> for Batch {
     }
 }
 
-fn batch_state(state: i32) -> Result<BatchState, Malformed> {
+pub(super) fn batch_state(state: i32) -> Result<BatchState, Malformed> {
     match pb::BatchState::try_from(state) {
         Ok(pb::BatchState::Distributing) => Ok(BatchState::Distributing),
         Ok(pb::BatchState::Identifying) => Ok(BatchState::Identifying),
@@ -275,6 +276,10 @@ impl TryFrom<pb::Agent> for Agent {
             version: agent.version,
             storage_id: agent.storage_id,
             last_seen_time: time("last_seen_micros", agent.last_seen_micros)?,
+            since_time: given(agent.since_micros).map(|micros| time("since_micros", micros)).transpose()?,
+            next_probe_time: given(agent.next_probe_micros)
+                .map(|micros| time("next_probe_micros", micros))
+                .transpose()?,
             // Only a connected agent has a weight.
             load: (load.weight > 0 && state != AgentState::Away).then_some(load),
         })
@@ -291,11 +296,12 @@ fn agent_state(state: i32) -> Result<AgentState, Malformed> {
         Ok(pb::AgentState::Draining) => Ok(AgentState::Draining),
         Ok(pb::AgentState::Drained) => Ok(AgentState::Drained),
         Ok(pb::AgentState::Removed) => Ok(AgentState::Removed),
+        Ok(pb::AgentState::Quarantined) => Ok(AgentState::Quarantined),
         Ok(pb::AgentState::Unspecified) | Err(_) => Err(Malformed::invalid("state", state, KNOWN_STATE)),
     }
 }
 
-fn time(field: &'static str, micros: i64) -> Result<Timestamp, Malformed> {
+pub(super) fn time(field: &'static str, micros: i64) -> Result<Timestamp, Malformed> {
     Timestamp::from_microsecond(micros)
         .map_err(|_| Malformed::invalid(field, micros, "a time before the year 10000"))
 }
@@ -308,7 +314,7 @@ fn amount(field: &'static str, value: f64) -> Result<f64, Malformed> {
     }
 }
 
-fn filled(text: String) -> Option<String> {
+pub(super) fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 

@@ -4,6 +4,7 @@
 mod check;
 mod convert;
 mod error;
+mod explain;
 mod pages;
 mod watch;
 

@@ -4,6 +4,7 @@ mod agent;
 mod batch;
 mod call;
 mod check;
+mod explain;
 mod run;
 mod watch;
 
@@ -25,6 +26,7 @@ pub(crate) async fn run(operation: Operation, global: Global, console: Console) 
         Operation::Batch(command) => or_interrupted(batch::run(command, target, console)).await,
         Operation::Call(command) => or_interrupted(call::run(command, target, console)).await,
         Operation::Check(args) => or_interrupted(check::run(args, target, console)).await,
+        Operation::Explain(command) => or_interrupted(explain::run(command, target, console)).await,
         Operation::Agent(command) => or_interrupted(agent::run(command, target, console)).await,
     }
 }

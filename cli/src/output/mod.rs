@@ -3,6 +3,7 @@
 
 mod checked;
 mod escape;
+mod explained;
 mod progress;
 mod rows;
 mod summary;
@@ -24,7 +25,10 @@ use self::{
 };
 use crate::{
     error::Error,
-    view::{Agent, Batch, Checked, EarlierBatch, LidApplied, Rejection, Released},
+    view::{
+        Agent, AgentExplained, Batch, BatchExplained, Checked, EarlierBatch, LidApplied, RecordingExplained,
+        Rejection, Released,
+    },
 };
 
 /// Narrower than this a terminal is not believed: tables would be one letter
@@ -113,6 +117,24 @@ impl Console {
     pub(crate) fn checked(self, said: &Checked) -> io::Result<()> {
         self.document(said)?;
         self.for_people(|medium| checked::checked(medium, said))
+    }
+
+    /// Why a batch is not done.
+    pub(crate) fn batch_explained(self, explained: &BatchExplained) -> io::Result<()> {
+        self.document(explained)?;
+        self.for_people(|_| explained::batch(explained))
+    }
+
+    /// Why a recording is not done.
+    pub(crate) fn recording_explained(self, explained: &RecordingExplained) -> io::Result<()> {
+        self.document(explained)?;
+        self.for_people(|medium| explained::recording(medium, explained))
+    }
+
+    /// Why an agent gets nothing.
+    pub(crate) fn agent_explained(self, explained: &AgentExplained) -> io::Result<()> {
+        self.document(explained)?;
+        self.for_people(|medium| explained::agent(medium, explained))
     }
 
     /// Everything about one agent.

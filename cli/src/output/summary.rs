@@ -128,6 +128,8 @@ pub(super) fn agent(medium: Medium, agent: &Agent) -> String {
         ("storage", agent.storage_id.clone()),
         ("last seen", format!("{:.0}", agent.last_seen_time)),
     ];
+    facts.extend(agent.since_time.map(|time| ("since", format!("{time:.0}"))));
+    facts.extend(agent.next_probe_time.map(|time| ("next probe", format!("{time:.0}"))));
     if let Some(load) = &agent.load {
         facts.extend([
             ("engine", or_nothing(load.engine.as_ref())),
