@@ -182,7 +182,7 @@ async fn take(link: &Link, message: pb::FromController, beside: &Beside) -> Resu
         }
         Some(Message::Verify(asked)) => verify::ask(&beside.questions, Question::Verify(asked.try_into()?)),
         Some(Message::ListHeld(asked)) => {
-            verify::ask(&beside.questions, Question::ListHeld(asked.try_into()?))
+            verify::ask(&beside.questions, Question::ListHeld(asked.try_into()?));
         }
         Some(Message::Welcome(_)) => {
             return Err(cofi_proto::Malformed::invalid("message", "a second welcome", "one welcome").into());

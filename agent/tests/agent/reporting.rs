@@ -111,6 +111,43 @@ async fn a_released_recording_is_gone_with_its_results() {
 }
 
 #[tokio::test]
+async fn a_release_is_answered_however_often_it_comes() {
+    let (_controller, agent, mut session, mut receiving) = connected().await;
+    let gone = recording(0, "speak:hi");
+    receiving.store(&gone).await;
+    session.result().await;
+    for _ in 0..2 {
+        session.release(gone.id).await;
+        assert_eq!(session.removed().await, gone.id);
+        assert!(!agent.path(&gone).exists(), "answered before it was removed");
+        assert!(journal_rows(agent.data()).await.is_empty(), "answered before it was written down");
+    }
+    // Nobody ever sent this one.
+    session.release(recording(7, "").id).await;
+    assert_eq!(session.removed().await, recording(7, "").id);
+}
+
+#[tokio::test]
+async fn a_release_whose_file_cannot_be_removed_is_not_answered() {
+    let (_controller, agent, mut session, mut receiving) = connected().await;
+    let (stuck, gone) = (recording(0, "speak:hi"), recording(1, "speak:en"));
+    for recording in [&stuck, &gone] {
+        receiving.store(recording).await;
+        session.result().await;
+    }
+    // A folder that is not empty stands where the file was.
+    std::fs::remove_file(agent.path(&stuck)).unwrap();
+    std::fs::create_dir_all(agent.path(&stuck).join("something")).unwrap();
+    session.release(stuck.id).await;
+    session.release(gone.id).await;
+    assert_eq!(session.removed().await, gone.id);
+    assert_eq!(journal_rows(agent.data()).await.len(), 1);
+    std::fs::remove_dir_all(agent.path(&stuck)).unwrap();
+    session.release(stuck.id).await;
+    assert_eq!(session.removed().await, stuck.id);
+}
+
+#[tokio::test]
 async fn heartbeats_tell_what_waits_and_when_the_engine_is_ready() {
     let (_controller, agent, mut session, mut receiving) = connected().await;
     let ready = session.heartbeat(|beat| beat.engine.as_ref().is_some_and(|engine| engine.state == 2)).await;

@@ -116,8 +116,14 @@ impl Ledger {
             let mut released = Released::default();
             for (batch, mut ordinals) in by_batch {
                 ordinals.sort_unstable();
+                let mut gone = 0;
                 for chunk in chunks(&ordinals) {
-                    release_some(tx, batch, chunk, terms, now, &mut released).await?;
+                    gone += release_some(tx, batch, chunk, terms, now, &mut released).await?;
+                }
+                if gone > 0 {
+                    let words = format!("{gone} recordings: {}", terms.reason);
+                    let event = Event::of_batch(now, "released", batch, words).coded(terms.cause.as_str());
+                    history::note(tx, &[event]).await?;
                 }
             }
             Ok(released)
@@ -295,14 +301,14 @@ async fn call_states(
             .bind(i64::from(terms.older_than_seconds))
             .list(chunk.iter().copied());
         for row in tx.rows(select.push(locked)).await? {
-            let status = row.opt_text(1)?;
-            let is_over = status.is_some_and(|status| TERMINAL.contains(&status.as_str()));
+            let is_over = row.opt_text(1)?.is_some_and(|word| TERMINAL.contains(&word.as_str()));
             states.insert(row.int(0)?, CallState { is_over, is_old: row.flag(2)? });
         }
     }
     Ok(states)
 }
 
+/// Releases what can be released of these, and says how many it changed.
 async fn release_some(
     tx: &mut Transaction,
     batch: BatchId,
@@ -310,7 +316,7 @@ async fn release_some(
     terms: &ReleaseTerms,
     now: i64,
     released: &mut Released,
-) -> Result<(), LedgerError> {
+) -> Result<usize, LedgerError> {
     let lock = tx.for_update();
     let select = Statement::named("recordings_to_release", HELD)
         .push(" WHERE batchId = ? AND ")
@@ -340,7 +346,6 @@ async fn release_some(
             going.push((ordinal, agent.as_str()));
         }
     }
-    let many = u64::try_from(going.len()).unwrap_or(u64::MAX);
     for chunk in chunks(&going) {
         let update = "UPDATE cofiRecording SET agent = NULL WHERE batchId = ? AND ";
         let update = Statement::named("release_recordings", update)
@@ -351,12 +356,7 @@ async fn release_some(
         tx.guarded("release_recordings", update, chunk.len()).await?;
         tx.execute(insert_releases(batch, chunk, terms, now)).await?;
     }
-    if many > 0 {
-        let words = format!("{many} recordings: {}", terms.reason);
-        let event = Event::of_batch(now, "released", batch, words).coded(terms.cause.as_str());
-        history::note(tx, &[event]).await?;
-    }
-    Ok(())
+    Ok(going.len())
 }
 
 fn insert_releases(batch: BatchId, going: &[(i64, &str)], terms: &ReleaseTerms, now: i64) -> Statement {

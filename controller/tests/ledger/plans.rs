@@ -6,7 +6,9 @@ use std::{
     sync::{Mutex, OnceLock, PoisonError},
 };
 
-use cofi_controller::ledger::{CallFilter, RecordingFilter, SourceStamp};
+use cofi_controller::ledger::{
+    CallFilter, RecordingFilter, ReleaseCause, ReleaseScope, ReleaseTerms, SourceStamp,
+};
 use cofi_language::LanguageTable;
 use cofi_proto::BatchId;
 use tracing::{
@@ -24,10 +26,10 @@ use crate::{
 };
 
 /// Tables that grow with the recordings.
-const LARGE: [&str; 4] = ["cofiRecording", "call", "fileDistribution", "lidStatus"];
+const LARGE: [&str; 5] = ["cofiRecording", "call", "fileDistribution", "lidStatus", "cofiRelease"];
 
 /// Statements that are about a whole batch, and run once or for a look at it.
-const WHOLE_BATCH: [&str; 12] = [
+const WHOLE_BATCH: [&str; 13] = [
     "publish_batch",
     "count_recordings",
     "sum_of_batch",
@@ -41,9 +43,10 @@ const WHOLE_BATCH: [&str; 12] = [
     "cancel_planned",
     "discard_manifest",
     "discard_batch",
+    "count_released",
 ];
 /// Statements that are about all recordings of a batch in one state.
-const WHOLE_STATE: [&str; 12] = [
+const WHOLE_STATE: [&str; 13] = [
     "cancel_planned",
     "count_cancelled",
     "count_retried_lids",
@@ -56,6 +59,7 @@ const WHOLE_STATE: [&str; 12] = [
     "list_recordings",
     "changed_sources",
     "lid_holders",
+    "count_released_failures",
 ];
 
 /// What stands in statements that are sent to servers alone.
@@ -147,11 +151,33 @@ async fn use_everything(db: &Fixture) {
     ledger.restamp_sources(batch, &[stamp]).await.unwrap();
     ledger.lid_holders(batch).await.unwrap();
     use_earlier_batches(db).await;
+    use_releases(db, batch).await;
     ledger.retry(batch, &[1_130], scene::NOW).await.unwrap();
     ledger.retry(batch, &[], scene::NOW).await.unwrap();
     ledger.cancel_batch(batch, scene::NOW).await.unwrap();
     let dead = scene::begin(ledger, &scene::wish()).await;
     ledger.discard_batch(dead).await.unwrap();
+}
+
+/// The statements about recordings that hosts let go of.
+async fn use_releases(db: &Fixture, batch: BatchId) {
+    let (ledger, agent) = (db.ledger(), "a".parse().unwrap());
+    db.execute(&format!("UPDATE `call` SET status = 'Complete' WHERE batchId = {batch}")).await;
+    let terms =
+        ReleaseTerms { cause: ReleaseCause::Operator, reason: "archived".to_owned(), older_than_seconds: 0 };
+    for scope in [ReleaseScope::Batch(batch), ReleaseScope::Agent(agent)] {
+        let page = ledger.releasable(&scope, None, 500, &terms, scene::NOW).await.unwrap();
+        ledger.release(&page.recordings, &terms, scene::NOW).await.unwrap();
+        // The same again, as after a COMMIT without an answer.
+        let released = ledger.release(&page.recordings, &terms, scene::NOW).await.unwrap();
+        assert!(released.counts.released >= 500, "{released:?}");
+    }
+    let agent = "a".parse().unwrap();
+    ledger.custody(&agent).await.unwrap();
+    let due = ledger.releases_due(&agent, None, 1_000).await.unwrap();
+    let due: Vec<_> = due.into_iter().map(|(recording, _)| recording).collect();
+    ledger.confirm_releases(&agent, &due, scene::NOW).await.unwrap();
+    ledger.highlights(batch).await.unwrap();
 }
 
 /// The statements about what other services write.
@@ -188,7 +214,7 @@ async fn walks(db: &Fixture, name: &str, text: &str) -> Vec<String> {
     let plan = db.plan(text).await;
     let large = |line: &&String| {
         let mut words = line.split(' ').skip(1);
-        // Aliases of cofiRecording, call and lidStatus.
+        // Aliases of cofiRecording, call, and lidStatus or cofiRelease.
         words.next().is_some_and(|table| LARGE.contains(&table) || ["r", "c", "l"].contains(&table))
     };
     let walks = |line: &&String| {

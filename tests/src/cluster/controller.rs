@@ -46,6 +46,7 @@ pub struct Controller {
     wrapper: Vec<String>,
     allowed_roots: Vec<PathBuf>,
     replace_after: Option<u64>,
+    release_after: Option<u64>,
     arming: Option<Arming>,
     ends: Vec<ExitStatus>,
     process: Option<Process>,
@@ -66,6 +67,7 @@ impl Controller {
             wrapper: Vec::new(),
             allowed_roots: Vec::new(),
             replace_after: None,
+            release_after: None,
             arming: None,
             ends: Vec::new(),
             process: None,
@@ -136,6 +138,12 @@ impl Controller {
 
     fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.process.as_mut().map(Process::ended).transpose().map(Option::flatten)
+    }
+
+    /// Has recordings released so many seconds after later stages are done with
+    /// them, from its next start on.
+    pub fn release_after(&mut self, seconds: u64) {
+        self.release_after = Some(seconds);
     }
 
     /// Starts it and waits until it says that it serves. Before its first start
@@ -229,6 +237,9 @@ impl Controller {
         }
         if let Some(seconds) = self.replace_after {
             command.args(["--replace-after-seconds", &seconds.to_string()]);
+        }
+        if let Some(seconds) = self.release_after {
+            command.args(["--release-after-seconds", &seconds.to_string()]);
         }
         for root in &self.allowed_roots {
             command.arg("--allowed-roots").arg(root);

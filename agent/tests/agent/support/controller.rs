@@ -43,6 +43,7 @@ pub struct Session {
     heartbeats: VecDeque<pb::Heartbeat>,
     held: VecDeque<pb::HeldPage>,
     results: VecDeque<LidResult>,
+    removed: VecDeque<RecordingId>,
 }
 
 /// A receive stream that an agent has opened.
@@ -127,6 +128,7 @@ impl AgentService for Service {
             heartbeats: VecDeque::new(),
             held: VecDeque::new(),
             results: VecDeque::new(),
+            removed: VecDeque::new(),
         };
         self.sessions.send(session).await.map_err(|_| Status::unavailable("test ended"))?;
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
@@ -156,6 +158,11 @@ impl Session {
             Up::Held(page) => self.held.push_back(page),
             Up::Heartbeat(heartbeat) => self.heartbeats.push_back(heartbeat),
             Up::Verified(_) | Up::HeldList(_) => panic!("an answer to no question"),
+            Up::Removed(group) => {
+                assert!(group.recordings.len() <= 1_000);
+                self.removed
+                    .extend(group.recordings.into_iter().map(|id| RecordingId::try_from(id).unwrap()));
+            }
             Up::Results(group) => {
                 assert!(group.results.len() <= 500);
                 assert!(self.held.back().is_some_and(|page| page.last), "results before the last held page");
@@ -175,6 +182,17 @@ impl Session {
         .await;
         let pages = self.held.iter().inspect(|page| assert!(page.recordings.len() <= 1_000));
         pages.flat_map(|page| page.recordings.clone()).map(|held| Held::try_from(held).unwrap()).collect()
+    }
+
+    /// What the agent says next to have removed.
+    pub async fn removed(&mut self) -> RecordingId {
+        within("a removal", async {
+            while self.removed.is_empty() {
+                self.take().await;
+            }
+        })
+        .await;
+        self.removed.pop_front().unwrap()
     }
 
     pub async fn result(&mut self) -> LidResult {
