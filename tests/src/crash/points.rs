@@ -110,6 +110,7 @@ fn route(point: String, daemon: Daemon) -> Route {
     };
     let error_is_fatal = ENDS_THE_PROGRAM.contains(&point.as_str());
     let alarms = match point.as_str() {
+        "agent.files-renamed-folder-not-flushed" => &["flush the folder"][..],
         "agent.store-mended-not-journaled" => &["start the store: the store is closed"][..],
         // The next start cannot tell a release that was cut off from a loss.
         "agent.files-removed-not-forgotten" => &["recordings that were held are gone"][..],
