@@ -11,11 +11,11 @@ use cofi_proto::AgentName;
 #[derive(Debug, Clone, Copy)]
 struct Absence {
     since: Duration,
-    told: bool,
+    settled: bool,
 }
 
-/// Agents that are away, each told once when it has been so for too long.
-/// After a start all of them begin anew.
+/// Agents that are away, each told when it has been so for too long, and again
+/// until something was done about it. After a start all of them begin anew.
 #[derive(Debug)]
 pub(super) struct Absences {
     replace_after: Duration,
@@ -36,16 +36,19 @@ impl Absences {
     ) -> Vec<AgentName> {
         self.away.retain(|agent, _| !connected.contains(agent));
         for agent in known.iter().filter(|agent| !connected.contains(agent)) {
-            self.away.entry(agent.clone()).or_insert(Absence { since: now, told: false });
+            self.away.entry(agent.clone()).or_insert(Absence { since: now, settled: false });
         }
-        let mut lost = Vec::new();
-        for (agent, absence) in &mut self.away {
-            if !absence.told && now.saturating_sub(absence.since) >= self.replace_after {
-                absence.told = true;
-                lost.push(agent.clone());
-            }
+        let is_lost =
+            |absence: &Absence| !absence.settled && now.saturating_sub(absence.since) >= self.replace_after;
+        let lost = self.away.iter().filter(|(_, absence)| is_lost(absence));
+        lost.map(|(agent, _)| agent.clone()).collect()
+    }
+
+    /// What follows from an agent's absence was decided: it is not told again.
+    pub(super) fn settle(&mut self, agent: &AgentName) {
+        if let Some(absence) = self.away.get_mut(agent) {
+            absence.settled = true;
         }
-        lost
     }
 }
 
@@ -61,7 +64,22 @@ mod tests {
 
     fn look(absences: &mut Absences, connected: &[&str], seconds: u64) -> Vec<AgentName> {
         let connected = names(connected).into_iter().collect();
-        absences.look(&names(&["a", "b"]), &connected, Duration::from_secs(seconds))
+        let lost = absences.look(&names(&["a", "b"]), &connected, Duration::from_secs(seconds));
+        for agent in &lost {
+            absences.settle(agent);
+        }
+        lost
+    }
+
+    #[test]
+    fn agent_is_told_again_until_something_was_done_about_it() {
+        let mut absences = Absences::new(AFTER);
+        let (known, nobody) = (names(&["a"]), BTreeSet::new());
+        absences.look(&known, &nobody, Duration::ZERO);
+        assert_eq!(absences.look(&known, &nobody, AFTER), known);
+        assert_eq!(absences.look(&known, &nobody, AFTER * 2), known);
+        absences.settle(&known[0]);
+        assert_eq!(absences.look(&known, &nobody, AFTER * 3), []);
     }
 
     #[test]

@@ -90,7 +90,8 @@ impl Custodian {
         let agents = self.dispatch.agents().await;
         let connected: BTreeSet<AgentName> = agents.iter().map(|(agent, _)| agent.clone()).collect();
         for agent in absences.look(&known, &connected, now) {
-            self.lose(agent).await?;
+            self.lose(&agent).await?;
+            absences.settle(&agent);
         }
         for standing in self.ledger.standings().await? {
             let key = (standing.agent.clone(), standing.deadline.unwrap_or(standing.since));
@@ -112,12 +113,13 @@ impl Custodian {
 
     /// Notes that an agent has been away for too long, if it holds anything and
     /// nothing else was decided about it.
-    async fn lose(&self, agent: AgentName) -> Result<(), LedgerError> {
-        if self.ledger.custody(&agent).await?.stored == 0 || self.ledger.standing(&agent).await?.is_some() {
+    async fn lose(&self, agent: &AgentName) -> Result<(), LedgerError> {
+        if self.ledger.custody(agent).await?.stored == 0 || self.ledger.standing(agent).await?.is_some() {
             return Ok(());
         }
         let reason = format!("away for {} s", self.replace_after.as_secs());
         let since = self.clock.now_micros();
+        let agent = agent.clone();
         let lost = StandingRecord { agent, standing: Standing::Lost, reason, since, deadline: None };
         self.ledger.put_standing(&lost).await
     }

@@ -8,7 +8,10 @@
 use std::{
     collections::BTreeSet,
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -33,13 +36,20 @@ pub const EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
 const LOOK: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(500);
 
-/// The time of day is that of the simulation.
-#[derive(Debug, Clone)]
-struct SimulatedClock(Witness);
+/// The time of day is that of the simulation, and moves with each look as that
+/// of a machine does.
+#[derive(Debug)]
+struct SimulatedClock {
+    witness: Witness,
+    last: AtomicI64,
+}
 
 impl Clock for SimulatedClock {
     fn now_micros(&self) -> i64 {
-        i64::try_from(self.0.now().as_micros()).unwrap_or(i64::MAX)
+        let now = i64::try_from(self.witness.now().as_micros()).unwrap_or(i64::MAX);
+        let now = now.max(self.last.load(Ordering::Relaxed) + 1);
+        self.last.store(now, Ordering::Relaxed);
+        now
     }
 }
 
@@ -107,7 +117,7 @@ impl Controller {
             database_id: "simulated".into(),
             generation,
             languages: Arc::new(LanguageTable::default()),
-            clock: Arc::new(SimulatedClock(self.witness.clone())),
+            clock: Arc::new(SimulatedClock { witness: self.witness.clone(), last: AtomicI64::new(0) }),
             health: Health::default(),
             readers: Arc::new(Inline::default()),
             replace_after: self.replace_after,

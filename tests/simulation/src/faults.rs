@@ -17,6 +17,35 @@ use crate::{
 /// Usual latencies of a link, in milliseconds.
 pub const LATENCY: (u64, u64) = (1, 20);
 
+/// A range of times.
+type Millis = std::ops::RangeInclusive<u64>;
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    ControllerCrashes,
+    AgentCrashes,
+    AgentStaysAway,
+    DiskIsLost,
+    AgentVanishes,
+    LinkIsSpoilt,
+    LinkIsSpoiltForLong,
+    DatabaseIsAway,
+    CommitsAreNotAnswered,
+}
+
+const FAULTS: [Fault; 9] = [
+    Fault::ControllerCrashes,
+    Fault::AgentCrashes,
+    Fault::AgentStaysAway,
+    Fault::DiskIsLost,
+    Fault::AgentVanishes,
+    Fault::LinkIsSpoilt,
+    Fault::LinkIsSpoiltForLong,
+    Fault::DatabaseIsAway,
+    Fault::CommitsAreNotAnswered,
+];
+
 /// Something that is mended later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Mend {
@@ -32,6 +61,8 @@ enum Mend {
 #[derive(Debug)]
 pub struct Faults {
     chance: Chance,
+    /// Only some go wrong in a seed: what is rare beside others gets its turn.
+    kinds: Vec<Fault>,
     until: Duration,
     /// From one fault to the next, at most.
     pause: u64,
@@ -49,10 +80,13 @@ impl Faults {
     /// Faults until `until`.
     #[must_use]
     pub fn new(chance: Chance, until: Duration, ledger: ModelLedger, witness: Witness) -> Self {
-        let pause = [600, 3_000, 12_000][chance.index(3)];
+        let pause = [1_500, 4_000, 10_000][chance.index(3)];
         let next = chance.millis(0..=2 * pause);
+        let mut kinds: Vec<Fault> = FAULTS.into_iter().filter(|_| chance.one_in(2)).collect();
+        kinds.push(FAULTS[chance.index(FAULTS.len())]);
         Self {
             chance,
+            kinds,
             until,
             pause,
             next,
@@ -113,7 +147,7 @@ impl Faults {
         }
     }
 
-    fn later(&mut self, now: Duration, millis: std::ops::RangeInclusive<u64>, mend: Mend) {
+    fn later(&mut self, now: Duration, millis: Millis, mend: Mend) {
         self.count += 1;
         let due = now + self.chance.millis(millis);
         self.mends.insert((due, self.count), mend);
@@ -121,19 +155,23 @@ impl Faults {
 
     fn harm(&mut self, now: Duration, sim: &mut Sim<'_>, fleet: &mut Fleet) {
         let agent = fleet.any(&self.chance);
-        match self.chance.number(0..=15) {
-            0..=2 => self.crash_controller(now, sim),
-            3..=5 => drop(self.crash(&agent, now, sim)),
-            6 => self.lose_disk(&agent, now, sim, fleet),
-            7 => self.vanish(&agent, sim, fleet),
-            8..=12 => self.spoil_link(&agent, now, sim),
-            13..=14 => {
+        let kind = self.kinds[self.chance.index(self.kinds.len())];
+        match kind {
+            Fault::ControllerCrashes => self.crash_controller(now, sim),
+            Fault::AgentCrashes => drop(self.crash(&agent, 10..=5_000, now, sim)),
+            Fault::AgentStaysAway => drop(self.crash(&agent, 10_000..=90_000, now, sim)),
+            Fault::DiskIsLost => self.lose_disk(&agent, now, sim, fleet),
+            Fault::AgentVanishes => self.vanish(&agent, sim, fleet),
+            Fault::LinkIsSpoilt => self.spoil_link(&agent, 200..=8_000, now, sim),
+            Fault::LinkIsSpoiltForLong => self.spoil_link(&agent, 10_000..=80_000, now, sim),
+            Fault::DatabaseIsAway => {
                 self.witness.count(|tally| tally.ledger_faults += 1);
                 self.witness.tell("fault: the database is away");
                 self.ledger.is_away(true);
-                self.later(now, 200..=12_000, Mend::DatabaseIsBack);
+                let away = if self.chance.one_in(5) { 3_000..=15_000 } else { 100..=3_000 };
+                self.later(now, away, Mend::DatabaseIsBack);
             }
-            _ => {
+            Fault::CommitsAreNotAnswered => {
                 self.witness.tell("fault: answers to commits are lost");
                 self.ledger.loses(30);
                 self.later(now, 1_000..=15_000, Mend::CommitsAreAnswered);
@@ -146,25 +184,24 @@ impl Faults {
             self.witness.count(|tally| tally.controller_crashes += 1);
             self.witness.tell("fault: the controller crashes");
             sim.crash(CONTROLLER);
-            let away = if self.chance.one_in(4) { 5_000..=45_000 } else { 10..=5_000 };
+            let away = if self.chance.one_in(6) { 5_000..=45_000 } else { 10..=4_000 };
             self.later(now, away, Mend::Start(CONTROLLER.to_owned()));
         }
     }
 
-    fn crash(&mut self, agent: &str, now: Duration, sim: &mut Sim<'_>) -> bool {
+    fn crash(&mut self, agent: &str, away: Millis, now: Duration, sim: &mut Sim<'_>) -> bool {
         if !self.down.insert(agent.to_owned()) {
             return false;
         }
         self.witness.count(|tally| tally.agent_crashes += 1);
         self.witness.tell(format_args!("fault: {agent} crashes"));
         sim.crash(agent);
-        let away = if self.chance.one_in(4) { 5_000..=90_000 } else { 10..=5_000 };
         self.later(now, away, Mend::Start(agent.to_owned()));
         true
     }
 
     fn lose_disk(&mut self, agent: &str, now: Duration, sim: &mut Sim<'_>, fleet: &mut Fleet) {
-        if self.crash(agent, now, sim) {
+        if self.crash(agent, 10..=10_000, now, sim) {
             self.witness.count(|tally| tally.lost_disks += 1);
             self.witness.tell(format_args!("fault: {agent} loses its disk"));
             fleet.new_disk(agent);
@@ -183,12 +220,11 @@ impl Faults {
         fleet.enrol(sim);
     }
 
-    fn spoil_link(&mut self, agent: &str, now: Duration, sim: &mut Sim<'_>) {
+    fn spoil_link(&mut self, agent: &str, long: Millis, now: Duration, sim: &mut Sim<'_>) {
         if !self.bad_links.insert(agent.to_owned()) {
             return;
         }
         self.witness.count(|tally| tally.link_faults += 1);
-        let long = if self.chance.one_in(3) { 5_000..=50_000 } else { 200..=5_000 };
         match self.chance.number(0..=4) {
             0 | 1 => {
                 self.witness.tell(format_args!("fault: {agent} is cut off"));
@@ -205,7 +241,7 @@ impl Faults {
             3 => {
                 self.witness.tell(format_args!("fault: the link to {agent} stands still"));
                 sim.hold(CONTROLLER, agent);
-                self.later(now, 200..=20_000, Mend::Release(agent.to_owned()));
+                self.later(now, 200..=25_000, Mend::Release(agent.to_owned()));
             }
             _ => {
                 let latency = self.chance.millis(100..=3_000);

@@ -62,12 +62,12 @@ fn one(seed: u64, aloud: bool) -> anyhow::Result<bool> {
     let witness = if aloud { Witness::aloud() } else { Witness::default() };
     tracing_subscriber::registry().with(Overheard(witness.clone())).init();
     let path = folder.path().to_owned();
-    let seen = witness.clone();
+    let witnessed = witness.clone();
     // A thread of its own, since what threads draw at their start is drawn
     // from the seed only from here on.
     let simulating = thread::Builder::new().stack_size(STACK).spawn(move || {
         let _clocks = SimClocksGuard::init();
-        world::simulate(seed, &path, &seen)
+        world::simulate(seed, &path, &witnessed)
     });
     let simulated = simulating.context("start a thread")?.join();
     let simulated = simulated.map_err(|_| anyhow!("the simulation panicked")).flatten();

@@ -75,13 +75,10 @@ fn run_one(program: &Path, seed: u64) -> anyhow::Result<Option<Report>> {
     }
     let broken = report.map(|report| report.broken).unwrap_or_default();
     say(&format!("seed {seed} failed ({}):", done.status));
-    broken.iter().for_each(|promise| say(&format!("  {promise}")));
-    if broken.is_empty() {
-        String::from_utf8_lossy(&done.stderr)
-            .lines()
-            .rev()
-            .take(8)
-            .for_each(|line| say(&format!("  {line}")));
+    let complaints = String::from_utf8_lossy(&done.stderr).into_owned();
+    let complaints: Vec<String> = complaints.lines().map(str::to_owned).collect();
+    for line in if broken.is_empty() { &complaints[complaints.len().saturating_sub(8)..] } else { &broken } {
+        say(&format!("  {line}"));
     }
     say(&format!("  again: cargo run -p cofi-simulation -- --seed {seed} --aloud"));
     Ok(None)

@@ -66,8 +66,8 @@ struct Seen {
     story: VecDeque<String>,
     broken: Vec<String>,
     tally: Tally,
-    /// What was ever durable in a store, with its content.
-    durable: BTreeSet<(Kept, Digest)>,
+    /// What was ever durable on the disk of an agent, with its content.
+    durable: BTreeSet<(AgentName, RecordingId, Digest)>,
     /// What has its row, since when, and at which agent.
     rows: BTreeMap<RecordingId, (Duration, AgentName)>,
     /// Rows that were ever there.
@@ -213,9 +213,9 @@ impl Witness {
     }
 
     /// A recording is durable in its place.
-    pub fn durable(&self, agent: &AgentName, storage: &str, recording: RecordingId, digest: Digest) {
+    pub fn durable(&self, agent: &AgentName, recording: RecordingId, digest: Digest) {
         self.tell(format_args!("{agent}: {recording} is durable"));
-        self.seen().durable.insert(((storage.to_owned(), recording), digest));
+        self.seen().durable.insert((agent.clone(), recording, digest));
     }
 
     /// A store has removed a recording.
@@ -262,12 +262,11 @@ impl Witness {
 /// What the ledger does.
 impl Witness {
     /// A row says that a recording is stored.
-    pub fn has_row(&self, agent: &AgentName, storage: Option<&str>, recording: RecordingId, digest: Digest) {
+    pub fn has_row(&self, agent: &AgentName, recording: RecordingId, digest: Digest) {
         self.tell(format_args!("ledger: {recording} is stored at {agent}"));
         let mut seen = self.seen();
         let (at, agent) = (seen.at, agent.clone());
-        let held =
-            storage.is_some_and(|storage| seen.durable.contains(&((storage.to_owned(), recording), digest)));
+        let held = seen.durable.contains(&(agent.clone(), recording, digest));
         seen.rows.insert(recording, (at, agent.clone()));
         seen.rows_ever.insert((agent.clone(), recording));
         drop(seen);

@@ -43,7 +43,6 @@ pub struct Fleet {
     enrolled: u64,
     stores: u64,
     chance: Chance,
-    ledger: ModelLedger,
     witness: Witness,
 }
 
@@ -104,7 +103,6 @@ impl Fleet {
     fn empty_disk(&mut self, agent: &AgentName) -> Disk {
         self.stores += 1;
         let storage = format!("store-{}", self.stores);
-        self.ledger.store_of(agent, &storage);
         Disk::new(agent.clone(), storage, self.witness.clone())
     }
 
@@ -151,7 +149,6 @@ pub fn simulate(seed: u64, folder: &Path, witness: &Witness) -> anyhow::Result<D
         enrolled: 0,
         stores: 0,
         chance: Chance::new(seed, 4),
-        ledger: ledger.clone(),
         witness: witness.clone(),
     };
     for _ in 0..shape.number(2..=4) {

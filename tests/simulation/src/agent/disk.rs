@@ -55,7 +55,7 @@ impl Disk {
         let digest = self.content().incoming.remove(&file);
         let Some(digest) = digest else { return };
         self.content().placed.insert(recording, (audio_name.to_owned(), digest));
-        self.witness.durable(&self.agent, &self.storage, recording, digest);
+        self.witness.durable(&self.agent, recording, digest);
     }
 
     /// A file is removed, for good.

@@ -5,7 +5,7 @@
 mod rows;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -41,8 +41,6 @@ pub struct ModelLedger {
     database: Arc<Mutex<Database>>,
     chance: Chance,
     witness: Witness,
-    /// The stores that agents have now: whose rows are about which.
-    stores: Arc<Mutex<BTreeMap<AgentName, String>>>,
 }
 
 impl ModelLedger {
@@ -50,7 +48,7 @@ impl ModelLedger {
     #[must_use]
     pub fn new(rows: Rows, chance: Chance, witness: Witness) -> Self {
         let database = Arc::new(Mutex::new(Database { rows, ..Database::default() }));
-        Self { database, chance, witness, stores: Arc::default() }
+        Self { database, chance, witness }
     }
 
     fn database(&self) -> MutexGuard<'_, Database> {
@@ -76,11 +74,6 @@ impl ModelLedger {
     pub fn publish(&self, batch: Vec<Row>) {
         let rows = &mut self.database().rows;
         rows.recordings.extend(batch.into_iter().map(|row| (row.planned.recording, row)));
-    }
-
-    /// Which store an agent has from now on.
-    pub fn store_of(&self, agent: &AgentName, storage: &str) {
-        self.stores.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone(), storage.to_owned());
     }
 
     /// Begins a start of the controller.
@@ -131,9 +124,7 @@ impl ModelLedger {
         for done in done {
             match done {
                 Done::Stored(agent, recording, digest) => {
-                    let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-                    let storage = stores.get(&agent).map(String::as_str);
-                    self.witness.has_row(&agent, storage, recording, digest);
+                    self.witness.has_row(&agent, recording, digest);
                 }
                 Done::PlannedAgain(agent, recording) => self.witness.planned_again(&agent, recording),
                 Done::Settled(recording, round, outcome) => {
