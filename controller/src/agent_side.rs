@@ -90,14 +90,15 @@ impl AgentSide {
         let (dispatcher, dispatch) =
             Dispatcher::new(generation, expected, ledger.clone(), clock.clone(), health.clone());
         let (rows_written, decided) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (recorder, to_record) = mpsc::channel(commit::QUEUE);
         let custodian = Custodian {
             ledger: ledger.clone(),
             dispatch: dispatch.clone(),
+            recorder: recorder.clone(),
             clock: clock.clone(),
             replace_after,
             decided: decided.clone(),
         };
-        let (recorder, to_record) = mpsc::channel(commit::QUEUE);
         let recording = Recorder {
             ledger: ledger.clone(),
             clock: clock.clone(),

@@ -76,7 +76,7 @@ async fn settle(
     match verified {
         // If the recorder has gone the process is ending; the agent will
         // offer it again.
-        Ok(stored) => drop(recorder.send(ToRecord(stored)).await),
+        Ok(stored) => drop(recorder.send(ToRecord::Stored(stored)).await),
         Err(reason) => {
             tracing::info!(agent = %host.agent, %recording, reason, "held recording is not what the source has");
             let event = if record.placement == Placement::Planned {

@@ -7,7 +7,7 @@ mod recorder;
 use std::{future::Future, time::Duration};
 
 pub use applier::{Applier, ToApply};
-pub use recorder::{Recorder, ToRecord};
+pub use recorder::{Recorder, ToRecord, settle};
 use tokio::sync::mpsc;
 
 use crate::{chain::error_chain, health::Health, ledger::LedgerError};

@@ -23,11 +23,15 @@ use std::{
 
 use absence::Absences;
 use cofi_proto::{AgentName, clock::Clock};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::error_chain,
+    commit::{self, ToRecord},
     dispatch::Dispatch,
     ledger::{AgentLedger, GiveUp, GiveUpScope, LedgerError, Standing, StandingRecord},
 };
@@ -46,6 +50,8 @@ pub struct Custodian {
     pub ledger: Arc<dyn AgentLedger>,
     /// Knows who is there.
     pub dispatch: Dispatch,
+    /// Has what hosts acknowledged before it is on record.
+    pub recorder: mpsc::Sender<ToRecord>,
     /// Gives the time of day.
     pub clock: Arc<dyn Clock>,
     /// How long an agent may be away before what it holds is placed again.
@@ -89,7 +95,16 @@ impl Custodian {
             self.ledger.all_agents().await?.into_iter().map(|agent| agent.name).collect();
         let agents = self.dispatch.agents().await;
         let connected: BTreeSet<AgentName> = agents.iter().map(|(agent, _)| agent.clone()).collect();
-        for agent in absences.look(&known, &connected, now) {
+        let lost = absences.look(&known, &connected, now);
+        if !lost.is_empty() {
+            // The database may have been away for longer than they: what they
+            // acknowledged counts as stored before they were lost.
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = commit::settle(&self.recorder) => {}
+            }
+        }
+        for agent in lost {
             self.lose(&agent).await?;
             absences.settle(&agent);
         }

@@ -141,7 +141,7 @@ impl OpenLane {
                             .await;
                         // The recorder outlives the lanes; if it has gone, the
                         // process is ending and the agent will offer it again.
-                        recorder.send(ToRecord(stored)).await.ok();
+                        recorder.send(ToRecord::Stored(stored)).await.ok();
                     }
                     Err(mismatch) => {
                         self.refuse(delivery, Cause::Mismatch(mismatch.to_string()), dispatch).await;

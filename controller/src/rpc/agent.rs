@@ -23,7 +23,7 @@ use super::{releases::Releasing, status::RpcError};
 use crate::{
     chain::error_chain,
     check::{Answer, Answers},
-    commit::{ToApply, ToRecord},
+    commit::{self, ToApply, ToRecord},
     delivery::Host,
     dispatch::{Dispatch, Down, JoinRefused, Session},
     lane::{Readers, Reports},
@@ -194,13 +194,19 @@ impl Agents {
             Err(LedgerError::NoSuchAgent(_)) => None,
             Err(error) => return Err(error),
         };
+        let is_another_store = before.is_some_and(|before| before.storage_id != record.storage_id);
+        if is_another_store {
+            // What the other store acknowledged may still be on its way to the
+            // rows: nobody would look for it any more.
+            commit::settle(&self.recorder).await;
+        }
         let custody = self.ledger.custody(&record.name).await?;
-        if before.is_some_and(|before| before.storage_id != record.storage_id) && custody.stored > 0 {
+        if is_another_store && custody.stored > 0 {
             let lost = StandingRecord {
                 agent: record.name.clone(),
                 standing: Standing::Lost,
                 reason: "came with another data_dir".to_owned(),
-                since: record.last_seen,
+                since: self.clock.now_micros(),
                 deadline: None,
             };
             self.ledger.put_standing(&lost).await?;
