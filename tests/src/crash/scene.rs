@@ -239,6 +239,7 @@ impl Scene {
 
     /// Looks at everything once more, and ends it.
     pub(super) async fn finish(mut self) -> Result<()> {
+        self.comes_to_rest().await?;
         self.ended_as_expected()?;
         let words: Vec<&str> = PROVOKED.iter().chain(self.combination.route.alarms).copied().collect();
         let allowed = Allowed { errors: &words };
@@ -248,6 +249,39 @@ impl Scene {
             self.nothing_came_again(*batch).await?;
         }
         self.cluster.stop().await
+    }
+
+    /// Waits for the end of who was hit last and is on its way out, and until
+    /// everything is done again.
+    async fn comes_to_rest(&mut self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            self.revive().await?;
+            for batch in self.batches.clone() {
+                self.rests(batch).await?;
+            }
+            if self.all_deaths_are_seen()? || Instant::now() >= deadline {
+                return Ok(());
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    fn all_deaths_are_seen(&self) -> Result<bool> {
+        let seen = |daemon| Ok::<_, anyhow::Error>(self.killed(daemon) == self.kills(daemon)?);
+        Ok(seen(Daemon::Controller)? && seen(Daemon::Agent)?)
+    }
+
+    /// How often a program was seen to have been killed.
+    fn killed(&self, daemon: Daemon) -> usize {
+        self.ends(daemon).iter().filter(|status| status.signal() == Some(SIGKILL)).count()
+    }
+
+    fn ends(&self, daemon: Daemon) -> &[ExitStatus] {
+        match daemon {
+            Daemon::Controller => self.cluster.controller.ends(),
+            Daemon::Agent => self.cluster.agents[0].ends(),
+        }
     }
 
     async fn nothing_came_again(&self, batch: i64) -> Result<()> {
@@ -261,11 +295,8 @@ impl Scene {
 
     /// Who was to be killed was killed, and nobody else ended by itself.
     fn ended_as_expected(&self) -> Result<()> {
-        for (daemon, ends) in [
-            (Daemon::Controller, self.cluster.controller.ends()),
-            (Daemon::Agent, self.cluster.agents[0].ends()),
-        ] {
-            let killed = ends.iter().filter(|status| status.signal() == Some(SIGKILL)).count();
+        for daemon in [Daemon::Controller, Daemon::Agent] {
+            let (ends, killed) = (self.ends(daemon), self.killed(daemon));
             let to_be_killed = self.kills(daemon)?;
             ensure!(
                 killed == to_be_killed,
