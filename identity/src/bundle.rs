@@ -117,3 +117,55 @@ impl fmt::Debug for TrustBundle {
         f.debug_list().entries(self.key_hashes()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Authority, SERVER_LIFETIME, ServerNames};
+
+    const NOW: i64 = 1_800_000_000_000_000;
+
+    fn authorities<const COUNT: usize>() -> [Authority; COUNT] {
+        std::array::from_fn(|_| Authority::create(NOW).unwrap())
+    }
+
+    fn bundle(authorities: &[Authority]) -> Result<TrustBundle, BundleUnusable> {
+        TrustBundle::new(authorities.iter().map(|authority| authority.certificate().clone()))
+    }
+
+    #[test]
+    fn a_bundle_is_read_as_it_is_written() {
+        let [one, other, stranger] = authorities();
+        let both = bundle(&[one, other]).unwrap();
+        assert_eq!(TrustBundle::from_pem(both.to_pem().as_bytes()), Ok(both.clone()));
+        assert_eq!(TrustBundle::new(both.certificates().cloned()), Ok(both.clone()));
+        assert!(both.key_hashes().all(|key| both.trusts(key)));
+        assert!(!both.trusts(stranger.key_hash()));
+    }
+
+    #[test]
+    fn each_authority_is_trusted_once() {
+        let [one] = authorities();
+        let alone = bundle(std::slice::from_ref(&one)).unwrap();
+        assert_eq!(alone.with(one.certificate().clone()), Ok(alone));
+    }
+
+    #[test]
+    fn a_certificate_that_is_no_authority_is_not_trusted() {
+        let [one] = authorities();
+        let server = one.issue_server(&ServerNames::new([]).unwrap(), NOW, SERVER_LIFETIME).unwrap();
+        assert_eq!(TrustBundle::new([server.chain()[0].clone()]), Err(BundleUnusable::NoAuthority));
+        let noise = CertificateDer::from(vec![1, 2, 3]);
+        assert_eq!(TrustBundle::new([noise]), Err(BundleUnusable::Certificate(Unreadable::Der)));
+    }
+
+    #[test]
+    fn there_are_one_to_four() {
+        let five = authorities::<5>();
+        assert_eq!(bundle(&[]), Err(BundleUnusable::Count(0)));
+        assert!(bundle(&five[..4]).is_ok());
+        assert_eq!(bundle(&five), Err(BundleUnusable::Count(5)));
+        let full = bundle(&five[..4]).unwrap();
+        assert_eq!(full.with(five[4].certificate().clone()), Err(BundleUnusable::Count(5)));
+    }
+}

@@ -143,7 +143,7 @@ impl KeyHash {
 
     /// A hash that was kept as bytes.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

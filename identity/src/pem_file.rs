@@ -1,6 +1,6 @@
 //! PEM (RFC 7468), the form in which keys and certificates are kept in files.
 
-use pem::{EncodeConfig, LineEnding, Pem};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls_pki_types::{
     CertificateDer,
     pem::{PemObject as _, SectionKind},
@@ -11,6 +11,9 @@ use crate::{KeyError, PrivateKey};
 
 /// Largest PEM text that is read.
 pub(crate) const MAX_PEM_BYTES: usize = 64 * 1024;
+
+/// What the section of a private key is called.
+const PRIVATE_KEY: &str = "PRIVATE KEY";
 
 /// Most certificates in one text.
 const MAX_CERTIFICATES: usize = 8;
@@ -115,23 +118,80 @@ pub(crate) fn write_key_and_certificates(
     key: &PrivateKey,
     certificates: &[CertificateDer<'_>],
 ) -> Zeroizing<String> {
-    // The encoder's own copy of the key lives until the end of the statement
-    // and is not overwritten.
-    let mut text = Zeroizing::new(section("PRIVATE KEY", key.pkcs8()));
-    // Growing a string would leave the key behind in the memory it outgrew.
     let certificates = write_certificates(certificates);
-    let mut whole = Zeroizing::new(String::with_capacity(text.len() + certificates.len()));
-    whole.push_str(&text);
-    whole.push_str(&certificates);
-    text.clear();
-    whole
+    // All the room at once: a string that grows leaves copies behind.
+    let room = section_bytes(PRIVATE_KEY, key.pkcs8()) + certificates.len();
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    write_section(PRIVATE_KEY, key.pkcs8(), &mut text);
+    text.push_str(&certificates);
+    text
 }
 
 /// Writes certificates.
 pub(crate) fn write_certificates(certificates: &[CertificateDer<'_>]) -> String {
-    certificates.iter().map(|der| section("CERTIFICATE", der)).collect()
+    let mut text = String::new();
+    for der in certificates {
+        write_section("CERTIFICATE", der, &mut text);
+    }
+    text
 }
 
-fn section(label: &str, der: &[u8]) -> String {
-    pem::encode_config(&Pem::new(label, der), EncodeConfig::new().set_line_ending(LineEnding::LF))
+/// Characters of base64 in a line.
+const LINE: usize = 64;
+
+fn write_section(label: &str, der: &[u8], text: &mut String) {
+    text.push_str("-----BEGIN ");
+    text.push_str(label);
+    text.push_str("-----\n");
+    let encoded = Zeroizing::new(STANDARD.encode(der));
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, others) = rest.split_at(rest.len().min(LINE));
+        text.push_str(line);
+        text.push('\n');
+        rest = others;
+    }
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
+}
+
+/// How long a section gets.
+fn section_bytes(label: &str, der: &[u8]) -> usize {
+    let encoded = der.len().div_ceil(3) * 4;
+    let frame = "-----BEGIN -----\n-----END -----\n".len() + 2 * label.len();
+    frame + encoded + encoded.div_ceil(LINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_is_as_long_as_was_reckoned_and_reads_back() {
+        for length in [0, 1, 47, 48, 49, 138, 1000] {
+            let der = vec![7; length];
+            let mut text = String::new();
+            write_section("CERTIFICATE", &der, &mut text);
+            assert_eq!(text.len(), section_bytes("CERTIFICATE", &der), "{length}");
+            assert!(text.lines().all(|line| line.len() <= LINE));
+            assert_eq!(read_certificates(text.as_bytes()).unwrap(), [CertificateDer::from(der)]);
+        }
+    }
+
+    #[test]
+    fn texts_that_hold_something_else_are_refused() {
+        let key = PrivateKey::generate().unwrap();
+        let pem = write_key_and_certificates(&key, &[]);
+        assert_eq!(read_certificates(pem.as_bytes()), Err(PemError::Keys { found: 1, expected: 0 }));
+        let refused = |text: &str, least| read_key_and_certificates(text.as_bytes(), least).unwrap_err();
+        assert_eq!(refused(&pem, 1), PemError::Certificates { found: 0, least: 1 });
+        assert_eq!(refused(&pem.repeat(2), 0), PemError::Keys { found: 2, expected: 1 });
+        assert_eq!(refused(&pem.replace("PRIVATE KEY", "EC PRIVATE KEY"), 0), PemError::Section);
+        assert_eq!(refused(&pem.replacen("\nM", "\n!", 1), 0), PemError::Malformed);
+        assert_eq!(refused(&pem.replacen("\nM", "\nN", 1), 0), PemError::Key);
+        assert_eq!(refused(&" ".repeat(MAX_PEM_BYTES + 1), 0), PemError::TooLong);
+        let many = write_certificates(&vec![CertificateDer::from(vec![0]); 9]);
+        assert_eq!(read_certificates(many.as_bytes()), Err(PemError::Certificates { found: 9, least: 1 }));
+    }
 }

@@ -60,9 +60,7 @@ impl CertificateRequest {
         if der.len() > MAX_REQUEST_BYTES {
             return Err(RequestRefused::TooLong { bytes: der.len() });
         }
-        let Ok(([], request)) = X509CertificationRequest::from_der(der) else {
-            return Err(RequestRefused::Malformed);
-        };
+        let (_, request) = X509CertificationRequest::from_der(der).map_err(|_| RequestRefused::Malformed)?;
         let key = &request.certification_request_info.subject_pki;
         let curve = key.algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
         if key.algorithm.algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY
@@ -87,8 +85,8 @@ impl CertificateRequest {
     }
 }
 
-/// The one DER spelling of a request. The signature covers what it is about;
-/// the frame around that is read leniently.
+/// The one DER spelling of a request, with nothing after it. The signature
+/// covers what it is about; the frame around that is read leniently.
 fn exact(request: &X509CertificationRequest<'_>) -> Vec<u8> {
     let signature: &[u8] = &request.signature_value.data;
     yasna::construct_der(|writer| {

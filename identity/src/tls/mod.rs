@@ -17,6 +17,7 @@ mod client;
 mod current;
 mod gate;
 mod joining;
+mod noted;
 mod refusal;
 mod server;
 mod servers;
@@ -32,6 +33,7 @@ pub use self::{
     current::{CurrentCredential, Replaced},
     gate::AgentGate,
     joining::{OtherAuthority, joining_client},
+    noted::{Note, Noted},
     refusal::{Fault, Refusal},
     server::{agents_listener, control_listener},
     servers::TrustedServers,

@@ -111,7 +111,7 @@ impl AccessToken {
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         let Self { role, id, secret } = self;
-        Zeroizing::new(format!("{}.{id}.{}", role.prefix(), *secret.text()))
+        secret.after(&format!("{}.{id}", role.prefix()))
     }
 }
 

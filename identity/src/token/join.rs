@@ -51,7 +51,7 @@ impl JoinToken {
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
         let Self { authority, id, secret } = self;
-        Zeroizing::new(format!("{PREFIX}.{authority}.{id}.{}", *secret.text()))
+        secret.after(&format!("{PREFIX}.{authority}.{id}"))
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod access;
 mod join;
+mod record;
 
 use std::{fmt, str::FromStr};
 
@@ -32,6 +33,7 @@ use zeroize::Zeroizing;
 pub use self::{
     access::{AccessToken, Role, UnknownRole},
     join::JoinToken,
+    record::{AccessRecord, AccessRefused, Admission, JOIN_TOKEN_LIFETIME, JoinRecord, JoinRefused},
 };
 use crate::serial::NoRandomness;
 
@@ -185,8 +187,14 @@ impl Secret {
         Ok(Self(Zeroizing::new(decode(text, "secret")?)))
     }
 
-    fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0.as_slice()))
+    /// The text of the token that begins with `public`. All the room is taken
+    /// at once: a string that grows leaves copies behind.
+    fn after(&self, public: &str) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(MAX_TOKEN_BYTES));
+        text.push_str(public);
+        text.push('.');
+        URL_SAFE_NO_PAD.encode_string(self.0.as_slice(), &mut text);
+        text
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rustls::client::Resumption;
+use rustls::{HandshakeKind, client::Resumption};
 
 use super::*;
 
@@ -114,6 +114,24 @@ async fn a_client_that_wants_to_resume_is_verified_again() {
     }
     controller.revocations.revoke([credential.serial()]);
     assert_eq!(meet(&listener, &eager).await.refusals().0, PEER(Fault::Revoked));
+}
+
+/// Also of a controller that offers to resume.
+#[tokio::test]
+async fn an_agent_never_resumes() {
+    let controller = Controller::new();
+    let mut generous = (*controller.agents()).clone();
+    generous.session_storage = rustls::server::ServerSessionMemoryCache::new(16);
+    generous.send_tls13_tickets = 2;
+    let (generous, agent) = (Arc::new(generous), controller.agent(&controller.credential()));
+    let mut eager = (*agent).clone();
+    eager.resumption = Resumption::in_memory_sessions(16);
+    let eager = Arc::new(eager);
+    for round in 0..3 {
+        assert_eq!(meet(&generous, &agent).await.kind, Some(HandshakeKind::Full));
+        let resumes = if round == 0 { HandshakeKind::Full } else { HandshakeKind::Resumed };
+        assert_eq!(meet(&generous, &eager).await.kind, Some(resumes), "so that the above says something");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod agents;
 mod joining;
+mod noted;
 mod operators;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 };
 
 use cofi_proto::{AgentName, clock::Clock};
-use rustls::{ClientConfig, ServerConfig};
+use rustls::{ClientConfig, HandshakeKind, ServerConfig};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -111,6 +112,8 @@ struct Seen {
     client: io::Result<Serial>,
     /// What the client sent that the server could read.
     received: Vec<u8>,
+    /// Whether the client resumed what it had with the server before.
+    kind: Option<HandshakeKind>,
 }
 
 impl Seen {
@@ -127,7 +130,7 @@ async fn meet(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>) -> Seen {
 /// Connects `client`, which dials `name` and sends a secret, to `server`.
 async fn meet_as(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &'static str) -> Seen {
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let mut received = Vec::new();
+    let (mut received, mut kind) = (Vec::new(), None);
     let accept = async {
         let mut stream = TlsAcceptor::from(Arc::clone(server)).accept(far).await?;
         stream.write_all(b"!").await?;
@@ -146,10 +149,11 @@ async fn meet_as(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &
         let (_, connection) = stream.get_ref();
         let shown = connection.peer_certificates().unwrap_or_default();
         let serial = crate::Facts::of(&shown[0]).unwrap().serial;
+        kind = connection.handshake_kind();
         stream.shutdown().await?;
         Ok(serial)
     };
     let both = async { tokio::join!(accept, connect) };
     let (server, client) = tokio::time::timeout(Duration::from_secs(10), both).await.unwrap();
-    Seen { server, client, received }
+    Seen { server, client, received, kind }
 }
