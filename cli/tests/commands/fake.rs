@@ -7,6 +7,7 @@ use cofi_proto::pb::v1::{
     batch_service_server::{BatchService, BatchServiceServer},
     call_service_server::{CallService, CallServiceServer},
     check_service_server::{CheckService, CheckServiceServer},
+    explain_service_server::{ExplainService, ExplainServiceServer},
     fleet_service_server::{FleetService, FleetServiceServer},
 };
 use tokio::{net::TcpListener, runtime::Runtime};
@@ -36,6 +37,9 @@ pub(crate) struct Script {
     pub(crate) drain: Answer<pb::DrainAgentRequest, pb::Agent>,
     pub(crate) resume: Answer<pb::ResumeAgentRequest, pb::Agent>,
     pub(crate) remove: Answer<pb::RemoveAgentRequest, pb::Agent>,
+    pub(crate) explain_batch: Answer<pb::ExplainBatchRequest, pb::ExplainBatchResponse>,
+    pub(crate) explain_recording: Answer<pb::ExplainRecordingRequest, pb::ExplainRecordingResponse>,
+    pub(crate) explain_agent: Answer<pb::ExplainAgentRequest, pb::ExplainAgentResponse>,
 }
 
 impl Default for Script {
@@ -57,6 +61,9 @@ impl Default for Script {
             drain: unscripted(),
             resume: unscripted(),
             remove: unscripted(),
+            explain_batch: unscripted(),
+            explain_recording: unscripted(),
+            explain_agent: unscripted(),
         }
     }
 }
@@ -85,6 +92,7 @@ impl Fake {
             .add_service(BatchServiceServer::from_arc(Arc::clone(&script)))
             .add_service(CallServiceServer::from_arc(Arc::clone(&script)))
             .add_service(CheckServiceServer::from_arc(Arc::clone(&script)))
+            .add_service(ExplainServiceServer::from_arc(Arc::clone(&script)))
             .add_service(FleetServiceServer::from_arc(script))
             .serve_with_incoming(TcpListenerStream::new(listener));
         runtime.spawn(server);
@@ -190,6 +198,30 @@ impl CheckService for Scripted {
     async fn check(&self, request: Request<pb::CheckRequest>) -> Result<Response<Self::CheckStream>, Status> {
         let events = say(&self.0.check, request)?.into_inner();
         Ok(Response::new(tokio_stream::iter(events)))
+    }
+}
+
+#[tonic::async_trait]
+impl ExplainService for Scripted {
+    async fn explain_batch(
+        &self,
+        request: Request<pb::ExplainBatchRequest>,
+    ) -> Result<Response<pb::ExplainBatchResponse>, Status> {
+        say(&self.0.explain_batch, request)
+    }
+
+    async fn explain_recording(
+        &self,
+        request: Request<pb::ExplainRecordingRequest>,
+    ) -> Result<Response<pb::ExplainRecordingResponse>, Status> {
+        say(&self.0.explain_recording, request)
+    }
+
+    async fn explain_agent(
+        &self,
+        request: Request<pb::ExplainAgentRequest>,
+    ) -> Result<Response<pb::ExplainAgentResponse>, Status> {
+        say(&self.0.explain_agent, request)
     }
 }
 

@@ -3,6 +3,7 @@
 mod batches;
 mod checking;
 mod earlier;
+mod explaining;
 mod failures;
 mod fake;
 mod listings;

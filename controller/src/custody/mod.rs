@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use absence::Absences;
+use absence::{Absences, Known};
 use cofi_proto::{AgentName, clock::Clock};
 use tokio::{
     sync::{Notify, mpsc},
@@ -91,8 +91,8 @@ impl Custodian {
         now: Duration,
         stop: &CancellationToken,
     ) -> Result<(), LedgerError> {
-        let known: Vec<AgentName> =
-            self.ledger.all_agents().await?.into_iter().map(|agent| agent.name).collect();
+        let known: Vec<Known> =
+            self.ledger.all_agents().await?.into_iter().map(|agent| (agent.name, agent.last_seen)).collect();
         let agents = self.dispatch.agents().await;
         let connected: BTreeSet<AgentName> = agents.iter().map(|(agent, _)| agent.clone()).collect();
         let lost = absences.look(&known, &connected, now);
@@ -105,7 +105,7 @@ impl Custodian {
             }
         }
         for agent in lost {
-            self.lose(&agent).await?;
+            self.lose(&agent.0).await?;
             absences.settle(&agent);
         }
         for standing in self.ledger.standings().await? {
@@ -127,10 +127,15 @@ impl Custodian {
     }
 
     /// Notes that an agent has been away for too long, if it holds anything and
-    /// nothing else was decided about it.
+    /// nothing else was decided about it. One that was lost before has been back
+    /// since then.
     async fn lose(&self, agent: &AgentName) -> Result<(), LedgerError> {
-        if self.ledger.custody(agent).await?.stored == 0 || self.ledger.standing(agent).await?.is_some() {
+        if self.ledger.custody(agent).await?.stored == 0 {
             return Ok(());
+        }
+        match self.ledger.standing(agent).await?.map(|record| record.standing) {
+            Some(Standing::Draining | Standing::Removed) => return Ok(()),
+            Some(Standing::Lost) | None => {}
         }
         let reason = format!("away for {} s", self.replace_after.as_secs());
         let since = self.clock.now_micros();

@@ -61,13 +61,13 @@ impl Custodian {
     }
 
     async fn put(&self, agent: &AgentName, quarantine: &QuarantineStatus) -> Result<(), LedgerError> {
-        let QuarantineStatus { fault, reason, .. } = quarantine;
+        let QuarantineStatus { fault, reason, since, .. } = quarantine;
         tracing::error!(%agent, reason, "agent is quarantined: it gets nothing but probes until it does well");
         let record = QuarantineRecord {
             agent: agent.clone(),
             fault: (*fault).into(),
             reason: reason.clone(),
-            since: self.clock.now_micros(),
+            since: *since,
         };
         self.ledger.put_quarantine(&record).await
     }

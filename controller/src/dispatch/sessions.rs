@@ -98,6 +98,8 @@ pub struct QuarantineStatus {
     pub fault: Fault,
     /// Why, in words.
     pub reason: String,
+    /// Since when, or since the controller or the agent was started.
+    pub since: i64,
     /// When the last recording was sent to see how the agent fares.
     pub last_probe: Option<i64>,
     /// When the next one is.

@@ -38,6 +38,7 @@ impl Dispatcher {
         Some(QuarantineStatus {
             fault: quarantine.fault,
             reason: quarantine.reason.clone(),
+            since: self.time_of_day(quarantine.since),
             last_probe: quarantine.last_probe.map(|at| self.time_of_day(at)),
             next_probe: self.time_of_day(quarantine.next_probe),
         })

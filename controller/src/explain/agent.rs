@@ -79,7 +79,11 @@ fn unfit(facts: &AgentFacts, status: &AgentStatus, why: &Unfit) -> AgentReason {
         }
         Unfit::Quarantined(why) => AgentReason::Quarantined(Decision {
             why: why.clone(),
-            since: facts.quarantine.as_ref().map_or(facts.record.last_seen, |record| record.since),
+            since: match (&facts.quarantine, &status.quarantine) {
+                (Some(record), _) => record.since,
+                (None, Some(quarantine)) => quarantine.since,
+                (None, None) => facts.record.last_seen,
+            },
             until: status.quarantine.as_ref().map(|quarantine| quarantine.next_probe),
         }),
         Unfit::EngineStarting => AgentReason::EngineStarting,
@@ -191,6 +195,7 @@ pub(super) mod tests {
         facts.status.as_mut().unwrap().quarantine = Some(QuarantineStatus {
             fault: Fault::Engine,
             reason: reason_text.clone(),
+            since: 5,
             last_probe: None,
             next_probe: 60,
         });

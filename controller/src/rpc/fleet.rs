@@ -82,7 +82,10 @@ impl Fleet {
         self.ledger.clear_standing(&agent, now).await?;
         // The custodian writes down again what the scheduler still believes.
         self.dispatch.event(Event::AgentResumed(agent.clone())).await;
-        self.ledger.lift_quarantine(&agent, "an operator vouches for it", now).await?;
+        if self.ledger.lift_quarantine(&agent, "an operator vouches for it", now).await? {
+            // In its next session it hears what others hold by now.
+            self.dispatch.dismiss(agent.clone()).await;
+        }
         self.get(agent).await
     }
 
@@ -160,7 +163,10 @@ fn present(record: AgentRecord, status: Option<AgentStatus>) -> pb::Agent {
         pb::AgentState::Ready
     };
     agent.state = state.into();
-    agent.next_probe_micros = status.quarantine.map(|quarantine| quarantine.next_probe).unwrap_or_default();
+    if let Some(quarantine) = status.quarantine {
+        agent.since_micros = quarantine.since;
+        agent.next_probe_micros = quarantine.next_probe;
+    }
     agent.reason = match status.unfit {
         // The state says that it is quarantined, and this why.
         Some(Unfit::Quarantined(why)) => why,

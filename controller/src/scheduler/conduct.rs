@@ -41,6 +41,8 @@ pub struct Quarantine {
     pub fault: Fault,
     /// Why, in words.
     pub reason: String,
+    /// Since when.
+    pub since: Duration,
     /// When the next recording is sent to see how it fares.
     pub next_probe: Duration,
     /// When the last one was.
@@ -50,7 +52,7 @@ pub struct Quarantine {
 
 impl Quarantine {
     fn new(fault: Fault, reason: String, now: Duration) -> Self {
-        Self { fault, reason, next_probe: now + FIRST_PROBE, last_probe: None, probes: 0 }
+        Self { fault, reason, since: now, next_probe: now + FIRST_PROBE, last_probe: None, probes: 0 }
     }
 }
 

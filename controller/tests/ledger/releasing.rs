@@ -262,7 +262,10 @@ async fn released_recording_belongs_to_nobody_again(#[values(Sqlite, MariaDb)] o
         assert!(matches!(&late[0], Recorded::Unwanted(_)), "{agent}: {late:?}");
     }
     let results = [scene::identified(batch, 0, 1, "en"), scene::undecodable(batch, 5, 1)];
-    assert_eq!(ledger.apply_results(&results, LATER + 3).await.unwrap(), [Applied::Settled, Applied::Settled]);
+    assert_eq!(
+        ledger.apply_results(&results, LATER + 3).await.unwrap(),
+        [Applied::Settled, Applied::Settled]
+    );
     assert_eq!(unheld(&db).await, ["0", "1", "5"]);
     let planned = ledger.planned_recordings(batch, -1, 100).await.unwrap();
     let planned: Vec<i64> = planned.iter().map(|planned| planned.recording.ordinal).collect();

@@ -34,6 +34,7 @@ pub struct Agent {
     folder: PathBuf,
     publish_dir: Option<PathBuf>,
     engine_timeout: Option<Duration>,
+    engine_attempts: Option<u32>,
     /// Put before the program, for example to have its flushes fail.
     wrapper: Vec<String>,
     arming: Option<Arming>,
@@ -61,6 +62,7 @@ impl Agent {
             folder,
             publish_dir: None,
             engine_timeout: None,
+            engine_attempts: None,
             wrapper: Vec::new(),
             arming: None,
             ends: Vec::new(),
@@ -81,6 +83,12 @@ impl Agent {
     /// start on.
     pub fn limit_engine(&mut self, timeout: Duration) {
         self.engine_timeout = Some(timeout);
+    }
+
+    /// Limits how often an engine that fails is tried with one recording, from
+    /// its next start on.
+    pub fn limit_attempts(&mut self, attempts: u32) {
+        self.engine_attempts = Some(attempts);
     }
 
     /// Has it started by another program, which gets it as its arguments, from
@@ -130,6 +138,9 @@ impl Agent {
         }
         if let Some(timeout) = self.engine_timeout {
             command.args(["--engine-timeout-seconds", &timeout.as_secs().to_string()]);
+        }
+        if let Some(attempts) = self.engine_attempts {
+            command.args(["--engine-attempts", &attempts.to_string()]);
         }
         match &self.engine {
             Engine::Answers(_) => {

@@ -24,6 +24,7 @@ mod lid_stopped;
 mod lost_hosts;
 mod normal_flow;
 mod outage;
+mod quarantine;
 mod releases;
 mod source_changes;
 mod time_zones;
