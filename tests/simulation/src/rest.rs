@@ -30,6 +30,8 @@ pub fn left_to_do(ledger: &ModelLedger, disks: &BTreeMap<AgentName, Disk>) -> Ve
         disk.is_some_and(|disk| disk.holds().get(&row.planned.recording) == row.digest.as_ref())
     };
     count(rows(&|row| row.placement == Placement::Stored && !is_held(row)), "rows without files");
+    let decided = |agent: &&AgentName| ledger.look(|rows| rows.standings.contains_key(*agent));
+    count(disks.keys().filter(decided).count(), "decisions about agents that are there");
     for (agent, disk) in disks {
         let mine = |id| {
             ledger.look(|rows| rows.recordings.get(id).is_some_and(|row| row.agent.as_ref() == Some(agent)))

@@ -30,6 +30,9 @@ pub struct Tally {
     pub released: u64,
     /// Recordings that were planned again, since their host was given up.
     pub given_up: u64,
+    /// Recordings that were sent again to a host that came back after it had
+    /// been given up.
+    pub came_back: u64,
     /// Crashes of the controller.
     pub controller_crashes: u64,
     /// Crashes of agents.
@@ -50,6 +53,7 @@ impl Tally {
         self.finished += other.finished;
         self.released += other.released;
         self.given_up += other.given_up;
+        self.came_back += other.came_back;
         self.controller_crashes += other.controller_crashes;
         self.agent_crashes += other.agent_crashes;
         self.lost_disks += other.lost_disks;
@@ -72,6 +76,8 @@ struct Seen {
     rows: BTreeMap<RecordingId, (Duration, AgentName)>,
     /// Rows that were ever there.
     rows_ever: BTreeSet<(AgentName, RecordingId)>,
+    /// Rows that were taken from agents.
+    given_up: BTreeSet<(AgentName, RecordingId)>,
     /// Rounds that were settled.
     settled: BTreeSet<(RecordingId, i32)>,
     /// Results that were written down in a store.
@@ -207,9 +213,15 @@ impl Witness {
         self.tell(format_args!("{agent}: {recording} is whole"));
     }
 
-    /// A recording came although this store holds it.
+    /// A recording came although this store holds it: only one that was planned
+    /// again, since its host was away for too long, and came back.
     pub fn again(&self, agent: &AgentName, recording: RecordingId) {
-        self.broken(format_args!("{recording} was sent again to {agent}, which holds it"));
+        if self.seen().given_up.contains(&(agent.clone(), recording)) {
+            self.count(|tally| tally.came_back += 1);
+            self.tell(format_args!("{agent}: {recording} came again, after it was given up"));
+        } else {
+            self.broken(format_args!("{recording} was sent again to {agent}, which holds it"));
+        }
     }
 
     /// A recording is durable in its place.
@@ -279,7 +291,9 @@ impl Witness {
     pub fn planned_again(&self, agent: &AgentName, recording: RecordingId) {
         self.count(|tally| tally.given_up += 1);
         self.tell(format_args!("ledger: {recording} is planned again, {agent} is given up"));
-        self.seen().rows.remove(&recording);
+        let mut seen = self.seen();
+        seen.rows.remove(&recording);
+        seen.given_up.insert((agent.clone(), recording));
     }
 
     /// A round of identification is settled.

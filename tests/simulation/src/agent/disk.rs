@@ -105,7 +105,12 @@ impl Disk {
     pub fn unsettled(&self) -> (usize, usize, usize) {
         let content = self.content();
         let journal = &content.journal;
-        (journal.held(None, usize::MAX).len(), journal.outbox(0, usize::MAX).len(), journal.waiting())
+        let unplaced = journal.recordings.values().filter(|row| row.incoming.is_some()).count();
+        (
+            journal.held(None, usize::MAX).len() + unplaced,
+            journal.outbox(0, usize::MAX).len(),
+            journal.waiting(),
+        )
     }
 
     pub(super) fn standing(&self, recording: RecordingId) -> Option<Standing> {
