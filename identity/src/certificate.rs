@@ -19,6 +19,15 @@ pub struct Validity {
     pub not_after_micros: i64,
 }
 
+impl Validity {
+    /// Whether the certificate is valid at `now_micros`, in microseconds since
+    /// 1970-01-01 UTC.
+    #[must_use]
+    pub fn holds_at(&self, now_micros: i64) -> bool {
+        (self.not_before_micros..=self.not_after_micros).contains(&now_micros)
+    }
+}
+
 /// Why a certificate cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {

@@ -14,6 +14,49 @@
 //! timer. What depends on the time takes it, or the
 //! [`Clock`](cofi_proto::clock::Clock) it comes from, as an argument. All TLS
 //! is version 1.3 with the cryptography of `ring`.
+//!
+//! How a machine gets its first certificate, without the wire between the two
+//! sides:
+//!
+//! ```
+//! # use std::{error::Error, path::Path};
+//! # use cofi_identity::{files::*, tls, token::*, *};
+//! # fn joins(state: &Path, data: &Path, clock: std::sync::Arc<dyn cofi_proto::clock::Clock>) -> Result<(), Box<dyn Error>> {
+//! # let now = clock.now_micros();
+//! // The controller starts, and its administrator makes a token.
+//! let names = ServerNames::new(["cofi.example.org"])?;
+//! let controller = ControllerFiles::open_or_create(state)?.load_or_create(&names, now)?;
+//! let token = JoinToken::generate(controller.authority.key_hash())?;
+//! let mut record = JoinRecord {
+//!     agent: "gpu-01".parse()?,
+//!     hash: token.hash(),
+//!     expires_at_micros: now + 3_600_000_000,
+//!     revoked: false,
+//!     used_by: None,
+//! };
+//!
+//! // The machine dials with this, and sends the token and a request.
+//! let _dials = tls::joining_client(token.authority(), clock)?;
+//! let files = AgentFiles::open_or_create(data)?;
+//! let request = CertificateRequest::write(&files.pending_key()?)?;
+//!
+//! // The controller judges both and answers with a certificate.
+//! let agent = "gpu-01".parse()?;
+//! let key = CertificateRequest::parse(&request)?.public_key().clone();
+//! assert_eq!(record.admit(&token, &agent, key.hash(), now)?, Admission::First);
+//! record.used_by = Some(key.hash());
+//! let issued = controller.authority.issue_agent(&agent, &key, now, AGENT_LIFETIME)?;
+//!
+//! // The machine checks the answer, keeps it, and is an agent.
+//! let answer = Answer { certificate: issued.der, trust: controller.trust };
+//! let identity = files.install(answer, &agent, Some(token.authority()), now)?;
+//! assert_eq!(identity.peer.agent, agent);
+//! # Ok(())
+//! # }
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let clock = std::sync::Arc::new(cofi_proto::clock::FixedClock(1_800_000_000_000_000));
+//! # joins(&folder.path().join("state"), &folder.path().join("data"), clock).unwrap();
+//! ```
 
 mod authority;
 mod bundle;

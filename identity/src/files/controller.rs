@@ -1,6 +1,6 @@
 //! What the controller keeps.
 
-use std::{path::Path, str::from_utf8};
+use std::path::Path;
 
 use super::{FileError, SecretFolder, TRUST};
 use crate::{
@@ -109,8 +109,7 @@ impl ControllerFiles {
     /// there.
     pub fn operator_token(&self) -> Result<Option<AccessToken>, ControllerFilesError> {
         let Some(text) = self.0.read(OPERATOR)? else { return Ok(None) };
-        // What is not UTF-8 begins like no token.
-        Ok(Some(from_utf8(&text).unwrap_or_default().trim_end().parse()?))
+        Ok(Some(AccessToken::try_from(text.trim_ascii_end())?))
     }
 
     /// Keeps the operator's token.
@@ -157,5 +156,6 @@ fn is_fresh(server: &Credential, authority: &Authority, names: &ServerNames, now
     let [certificate, root] = server.chain() else { return false };
     root == authority.certificate()
         && names.are_those_of(certificate)
+        && server.validity().holds_at(now_micros)
         && matches!(server.validity().renewal(server.serial(), now_micros), Renewal::At(_))
 }

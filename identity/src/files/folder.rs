@@ -89,12 +89,19 @@ impl SecretFolder {
     /// Opens the folder at `path`; makes it if it is not there. Refuses one
     /// that others than its owner can look into.
     pub fn open_or_create(path: &Path) -> Result<Self, FileError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| FileError::io("make folder", path, error))?;
-        Self::open(path)
+        match Self::open(path) {
+            Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        let failed = |error| FileError::io("make folder", path, error);
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        // What is put into a folder is lost with it if the folder's own entry
+        // is not on the disk.
+        let folder = Self::open(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let parent = openat(&folder.folder, "..", flags, Mode::empty()).map_err(io::Error::from);
+        parent.and_then(|parent| Ok(fsync(parent)?)).map_err(failed)?;
+        Ok(folder)
     }
 
     /// Opens the folder at `path`. Refuses one that others than its owner can

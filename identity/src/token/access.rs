@@ -132,6 +132,15 @@ impl FromStr for AccessToken {
     }
 }
 
+impl TryFrom<&[u8]> for AccessToken {
+    type Error = TokenError;
+
+    fn try_from(text: &[u8]) -> Result<Self, TokenError> {
+        // What is not UTF-8 begins like no token.
+        std::str::from_utf8(text).unwrap_or_default().parse()
+    }
+}
+
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken").field("role", &self.role).field("id", &self.id).finish_non_exhaustive()

@@ -76,6 +76,15 @@ impl FromStr for JoinToken {
     }
 }
 
+impl TryFrom<&[u8]> for JoinToken {
+    type Error = TokenError;
+
+    fn try_from(text: &[u8]) -> Result<Self, TokenError> {
+        // What is not UTF-8 begins like no token.
+        std::str::from_utf8(text).unwrap_or_default().parse()
+    }
+}
+
 impl fmt::Debug for JoinToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinToken")

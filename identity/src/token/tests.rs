@@ -14,7 +14,7 @@ fn secret_of(text: &str) -> &str {
 #[test]
 fn a_join_token_is_read_as_it_is_written() {
     let token = join();
-    let again: JoinToken = token.to_text().parse().unwrap();
+    let again = JoinToken::try_from(token.to_text().as_bytes()).unwrap();
     assert_eq!(again.to_text(), token.to_text());
     assert_eq!(again.hash(), token.hash());
     assert_eq!((again.id(), again.authority()), (token.id(), token.authority()));
@@ -116,5 +116,7 @@ proptest! {
     #[test]
     fn random_bytes_are_no_authorization(bytes in proptest::collection::vec(any::<u8>(), 0..160)) {
         prop_assert!(AccessToken::from_authorization(&bytes).is_err());
+        prop_assert!(AccessToken::try_from(&*bytes).is_err());
+        prop_assert!(JoinToken::try_from(&*bytes).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rustls::{HandshakeKind, client::Resumption};
 
 use super::*;
+use crate::Renewal;
 
 const OWN: fn(Fault) -> Option<Refusal> = |fault| Some(Refusal::Own(fault));
 const PEER: fn(Fault) -> Option<Refusal> = |fault| Some(Refusal::Peer(fault));
@@ -192,4 +193,31 @@ async fn an_authority_is_replaced_step_by_step() {
     assert!(meet(&listener, &client).await.server.is_ok());
     let late = controller.agent(&controller.credential());
     assert_eq!(meet(&listener, &late).await.refusals().1, PEER(Fault::UnknownAuthority));
+}
+
+#[tokio::test]
+async fn renewal_keeps_both_sides_going_over_ten_lifetimes() {
+    let controller = Controller::new();
+    let (mut own, mut server) = (controller.credential(), server_of(&controller.authority, START));
+    let shown = Arc::new(CurrentCredential::new(&own).unwrap());
+    let servers = Arc::new(TrustedServers::new(&trust(&[&controller.authority])).unwrap());
+    let client = agent_client(Arc::clone(&shown), servers, controller.clock.clone()).unwrap();
+    let (listener, mut renewals) = (controller.agents(), 0);
+    for _ in 0..300 {
+        controller.clock.turn(DAY);
+        let now = controller.clock.now_micros();
+        if own.validity().renewal(own.serial(), now) == Renewal::Due {
+            own = controller.credential();
+            shown.replace(&own).unwrap();
+            renewals += 1;
+        }
+        if server.validity().renewal(server.serial(), now) == Renewal::Due {
+            server = server_of(&controller.authority, now);
+            controller.shown.replace(&server).unwrap();
+        }
+        assert_eq!(meet(&listener, &client).await.server.unwrap().serial, own.serial());
+    }
+    assert!((27..=30).contains(&renewals), "{renewals}");
+    controller.clock.turn(31 * DAY);
+    assert_eq!(own.validity().renewal(own.serial(), controller.clock.now_micros()), Renewal::TooLate);
 }
