@@ -168,5 +168,7 @@ pub(crate) fn agent(name: &str, state: pb::AgentState) -> pb::Agent {
         lid_waiting: 17,
         device: "cuda".to_owned(),
         engine: "whisper-lid".to_owned(),
+        since_micros: 0,
+        next_probe_micros: 0,
     }
 }

@@ -94,6 +94,13 @@ async fn grpcurl_takes_a_batch_from_its_folder_to_its_languages() -> Result<()> 
     ensure!(calls["calls"].as_array().is_some_and(|calls| calls.len() == RECORDINGS), "{calls}");
     ensure!(calls["calls"][0]["lang"] == "unknown" && calls["calls"][0]["ip"] == "10.77.0.1", "{calls}");
 
+    let explained = grpcurl.call("cofi.v1.ExplainService/ExplainBatch", id.clone()).await?;
+    let reason = &explained["reasons"][0];
+    ensure!(reason["kind"] == "REASON_KIND_FAILED" && reason["recordings"] == "30", "{explained}");
+    let named = json!({"batch_id": batch, "ordinal": 7});
+    let explained = grpcurl.call("cofi.v1.ExplainService/ExplainRecording", named).await?;
+    ensure!(explained["history"][0]["kind"] == "lid_failed", "{explained}");
+
     cluster.agents[0].desk.tell(&Behaviour::Answer)?;
     let retried = grpcurl.call("cofi.v1.BatchService/RetryRecordings", id.clone()).await?;
     ensure!(retried["identifications"] == "30" && retried["placements"] == "0", "{retried}");
@@ -129,6 +136,7 @@ async fn grpcurl_lists_and_describes_every_service_and_asks_for_health() -> Resu
         "cofi.v1.BatchService",
         "cofi.v1.CallService",
         "cofi.v1.CheckService",
+        "cofi.v1.ExplainService",
         "cofi.v1.FleetService",
         "grpc.health.v1.Health",
     ] {
