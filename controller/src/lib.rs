@@ -12,6 +12,7 @@ pub mod config;
 pub mod custody;
 pub mod delivery;
 pub mod dispatch;
+pub mod dumps;
 pub mod explain;
 pub mod health;
 pub mod lane;

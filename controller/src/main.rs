@@ -6,6 +6,7 @@ use clap::Parser;
 use cofi_controller::{
     chain::error_chain,
     config::{Arguments, Command, Config, ConfigError},
+    dumps::forbid_dumps,
     migrate::run_migration,
     run::{Listeners, run},
     telemetry,
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
         return exit;
     }
     let arguments = Arguments::parse();
+    if let Err(error) = forbid_dumps() {
+        eprintln!("cofi-controller: forbid core files: {error}");
+        return ExitCode::from(FAILED);
+    }
     match configure(&arguments) {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(config)) => match arguments.command {

@@ -24,6 +24,7 @@ pub mod crash;
 pub mod database;
 pub mod disk;
 pub mod failpoints;
+pub mod fault;
 pub mod foreign;
 pub mod given;
 pub mod journal;

@@ -111,8 +111,9 @@ pub(crate) enum BatchCommand {
     Cancel(BatchId),
     /// Let agents remove recordings that nobody needs there any more
     ///
-    /// Those that are identified, or could not be, and whose call is Complete,
-    /// UnsupportedLanguage or ShortCall. What the tables say of them stays.
+    /// Those that are identified, or could not be, and whose call later stages
+    /// are done with: its status is `Complete`, `UnsupportedLanguage` or
+    /// `ShortCall`. What the tables say of them stays.
     /// Agents that are away remove theirs when they return. Doing it again goes
     /// on where it was cut off.
     Release(ReleaseArgs),

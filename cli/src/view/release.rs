@@ -49,6 +49,7 @@ pub(crate) struct Released {
     pub(crate) too_young: u64,
 }
 
+#[allow(clippy::ref_option, reason = "the form that serde calls")]
 fn rfc3339_or_null<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => rfc3339(time, serializer),

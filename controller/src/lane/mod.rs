@@ -3,8 +3,16 @@
 
 mod reader;
 mod readers;
+mod stall;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use cofi_proto::{
     DeliveryId,
@@ -13,7 +21,11 @@ use cofi_proto::{
 pub use reader::Order;
 use reader::Progress;
 pub use readers::{Readers, Reading, Threads};
-use tokio::sync::mpsc;
+use stall::Stall;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -27,6 +39,8 @@ use crate::{
 const PIECES: usize = 8;
 /// What the reader may have said before it is heard.
 const PROGRESS: usize = 256;
+/// Between two looks whether a lane stands still.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The end of a lane that a task holds.
 #[derive(Debug)]
@@ -54,9 +68,21 @@ impl Lane {
         let (pieces, outgoing) = mpsc::channel(PIECES);
         let (said, progress) = mpsc::channel(PROGRESS);
         let Self { id, host, orders, ended } = self;
+        let (given, waiting) = (Arc::new(AtomicU64::new(0)), pieces.downgrade());
+        let pieces = Outgoing { pieces, given: given.clone() };
         readers.last(format!("lane-{}", id.0), Box::pin(reader::read(orders, pieces, said)))?;
-        Ok((outgoing, OpenLane { id, host, ended, progress, sent: HashMap::new() }))
+        let lane = OpenLane { id, host, ended, progress, sent: HashMap::new(), given, waiting, reported: 0 };
+        Ok((outgoing, lane))
     }
+}
+
+/// Where the reader puts pieces.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pieces: mpsc::Sender<Piece>,
+    /// How many it has put there. Shared, since the reader has a thread of its
+    /// own.
+    given: Arc<AtomicU64>,
 }
 
 /// A lane with its reader at work.
@@ -67,6 +93,12 @@ pub struct OpenLane {
     ended: CancellationToken,
     progress: mpsc::Receiver<Progress>,
     sent: HashMap<DeliveryId, Sent>,
+    /// Pieces that the reader has put into the queue.
+    given: Arc<AtomicU64>,
+    /// The queue.
+    waiting: mpsc::WeakSender<Piece>,
+    /// Groups of reports that have come.
+    reported: u64,
 }
 
 impl OpenLane {
@@ -78,13 +110,23 @@ impl OpenLane {
         dispatch: Dispatch,
         recorder: mpsc::Sender<ToRecord>,
     ) {
+        let (begun, mut stall) = (Instant::now(), Stall::default());
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 () = self.ended.cancelled() => break,
+                _ = looks.tick() => {
+                    if stall.look(self.moved(), self.owes(), begun.elapsed()) {
+                        tracing::warn!(agent = %self.host.agent, "agent takes and reports nothing, its session is ended");
+                        break;
+                    }
+                }
                 Some(progress) = self.progress.recv() => self.hear(progress, &dispatch).await,
                 group = reports.next() => {
                     let Some(group) = group else { break };
+                    self.reported += 1;
                     failpoint!(async ACKNOWLEDGEMENTS_HEARD => break);
                     // What a report is about was said before it could arrive.
                     while let Ok(progress) = self.progress.try_recv() {
@@ -100,6 +142,16 @@ impl OpenLane {
         // holds: acknowledgements that were on their way are not lost.
         self.ended.cancel();
         dispatch.event(Event::LaneClosed { agent: self.host.agent, lane: self.id }).await;
+    }
+
+    fn moved(&self) -> u64 {
+        self.given.load(Ordering::Relaxed) + self.reported
+    }
+
+    /// Whether the agent has pieces to take or deliveries to report.
+    fn owes(&self) -> bool {
+        !self.sent.is_empty()
+            || self.waiting.upgrade().is_some_and(|pieces| pieces.capacity() < pieces.max_capacity())
     }
 
     async fn hear(&mut self, progress: Progress, dispatch: &Dispatch) {

@@ -3,6 +3,8 @@
 //! threads ([`super::Readers`]); a full lane waits here: flow control is the
 //! backpressure.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use cofi_proto::{
     DeliveryId,
@@ -10,6 +12,7 @@ use cofi_proto::{
 };
 use tokio::sync::mpsc;
 
+use super::Outgoing;
 use crate::{
     delivery::Sent,
     ledger::PlannedRecording,
@@ -45,7 +48,7 @@ struct Closed;
 /// Sends what is ordered until the lane closes. Blocks while it reads.
 pub(super) async fn read(
     mut orders: mpsc::Receiver<Order>,
-    pieces: mpsc::Sender<Piece>,
+    pieces: Outgoing,
     progress: mpsc::Sender<Progress>,
 ) {
     while let Some(order) = orders.recv().await {
@@ -55,11 +58,7 @@ pub(super) async fn read(
     }
 }
 
-async fn send(
-    order: &Order,
-    pieces: &mpsc::Sender<Piece>,
-    progress: &mpsc::Sender<Progress>,
-) -> Result<(), Closed> {
+async fn send(order: &Order, pieces: &Outgoing, progress: &mpsc::Sender<Progress>) -> Result<(), Closed> {
     failpoint!(RECORDING_ORDERED => return Err(Closed));
     let mut file = match SourceFile::open(&order.root, &order.recording) {
         Ok(file) => file,
@@ -110,7 +109,7 @@ async fn give_up(
     order: &Order,
     offset: u64,
     error: &SourceError,
-    pieces: &mpsc::Sender<Piece>,
+    pieces: &Outgoing,
     progress: &mpsc::Sender<Progress>,
 ) -> Result<(), Closed> {
     let cause = Cause::Source { code: error.code(), reason: error.to_string() };
@@ -122,8 +121,10 @@ async fn give_up(
     hand_on(pieces, Piece { delivery: order.delivery, offset, head: None, tail, data: Bytes::new() }).await
 }
 
-async fn hand_on(pieces: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), Closed> {
-    pieces.send(piece).await.map_err(|_| Closed)
+async fn hand_on(pieces: &Outgoing, piece: Piece) -> Result<(), Closed> {
+    pieces.pieces.send(piece).await.map_err(|_| Closed)?;
+    pieces.given.fetch_add(1, Ordering::Relaxed);
+    Ok(())
 }
 
 async fn tell(progress: &mpsc::Sender<Progress>, said: Progress) -> Result<(), Closed> {

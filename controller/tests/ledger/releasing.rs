@@ -327,10 +327,10 @@ async fn batches_of_others_and_unknown_ones_are_refused(#[values(Sqlite, MariaDb
     for (batch, is_known) in [(41, true), (42, false)] {
         let scope = ReleaseScope::Batch(BatchId(batch));
         let refused = db.ledger().releasable(&scope, None, 10, &terms, LATER).await.unwrap_err();
-        let as_expected = match refused {
-            LedgerError::EarlierBatch(_) => is_known,
-            LedgerError::NoSuchBatch(_) => !is_known,
-            _ => false,
+        let as_expected = if is_known {
+            matches!(refused, LedgerError::EarlierBatch(_))
+        } else {
+            matches!(refused, LedgerError::NoSuchBatch(_))
         };
         assert!(as_expected, "{batch}");
     }

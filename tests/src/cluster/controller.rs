@@ -263,6 +263,12 @@ impl Controller {
         .await
     }
 
+    /// What the kernel calls it, if it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<i32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// SIGKILL.
     pub async fn kill(&mut self) -> Result<()> {
         self.process.take().context("the controller does not run")?.kill().await

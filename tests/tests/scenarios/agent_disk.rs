@@ -1,22 +1,15 @@
 //! An agent's disk is full, or fails: that agent gets no more, the others go
 //! on, what was finished is written down, and it goes on by itself.
 
-use std::{path::Path, process::Stdio};
-
 use anyhow::{Context as _, Result, ensure};
 use cofi_tests::{
     audit::{Allowed, audit_allowing},
     cluster::{Agent, Cluster, Engine, PATIENCE, SOON},
     corpus::Corpus,
     disk::SmallDisk,
+    fault::Fault,
     wait::until,
     worker::Behaviour,
-};
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader, Lines},
-    process::{Child, ChildStderr, Command},
-    time::timeout,
 };
 
 const RECORDINGS: usize = 2_000;
@@ -31,7 +24,7 @@ const SLOW: Behaviour = Behaviour::Delay { millis: 4 };
 const MEBIBYTES: u32 = 512;
 
 /// What is logged at ERROR about a disk that fails: somebody must look.
-const TOLD: [&str; 6] = [
+pub(crate) const TOLD: [&str; 6] = [
     "disk fails: no more recordings are taken",
     "the journal does not take recordings",
     "the journal is behind the files",
@@ -149,46 +142,10 @@ async fn an_agent_starts_on_a_full_disk_and_finishes_what_it_holds() -> Result<(
     scene.is_used_again(&[]).await
 }
 
-/// A tracer that has system calls of a process fail, until it is let go.
-struct Fault {
-    tracer: Child,
-    /// It goes on saying which threads it has, and ends when nobody listens.
-    _said: Lines<BufReader<ChildStderr>>,
-}
-
-impl Fault {
-    /// Has `call` fail with EIO, everywhere or on one file.
-    async fn begin(agent: &Agent, call: &str, on: Option<&Path>) -> Result<Self> {
-        let id = agent.id().context("the agent does not run")?.to_string();
-        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:error=EIO"));
-        let mut command = Command::new("strace");
-        command.args(["-f", "-o", "/dev/null", "-e", &trace, "-e", &inject]);
-        if let Some(path) = on {
-            command.arg("-P").arg(path);
-        }
-        command.args(["-p", &id]).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut tracer = command.spawn().context("start strace")?;
-        let mut said = BufReader::new(tracer.stderr.take().context("no stderr")?).lines();
-        // It says so once it has them all.
-        let attached = timeout(SOON, said.next_line()).await.context("strace does not attach")??;
-        let attached = attached.unwrap_or_default();
-        ensure!(attached.contains("attached"), "strace says {attached:?}");
-        Ok(Self { tracer, _said: said })
-    }
-
-    /// Lets the process go on without it.
-    async fn end(mut self) -> Result<()> {
-        let id = self.tracer.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        kill_process(id.context("the tracer has ended")?, Signal::TERM).context("end the tracer")?;
-        timeout(SOON, self.tracer.wait()).await.context("the tracer does not end")??;
-        Ok(())
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn files_whose_flush_fails_are_dropped_and_the_agent_says_why() -> Result<()> {
     let mut scene = Scene::begin().await?;
-    let fault = Fault::begin(&scene.cluster.agents[0], "fdatasync", None).await?;
+    let fault = Fault::begin(&scene.cluster.agents[0], "fdatasync", "EIO", &[]).await?;
     scene.submit().await?;
     scene.has_room(false).await?;
     scene.ends_well(&TOLD).await?;
@@ -206,7 +163,7 @@ async fn a_journal_that_cannot_be_flushed_stops_nobody_else_and_loses_nothing() 
     scene.submit().await?;
     scene.holds(HELD).await?;
     let log = scene.cluster.agents[0].data_dir().canonicalize()?.join("journal.sqlite-wal");
-    let fault = Fault::begin(&scene.cluster.agents[0], "fsync,fdatasync", Some(&log)).await?;
+    let fault = Fault::begin(&scene.cluster.agents[0], "fsync,fdatasync", "EIO", &[&log]).await?;
     let other = scene.cluster.agents[1].journal().await?;
     until("the others to go on", PATIENCE, async || {
         Ok((other.held_count().await? + HELD > i64::try_from(RECORDINGS / 2)?).then_some(()))

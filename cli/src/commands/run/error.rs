@@ -19,6 +19,8 @@ pub(crate) enum RunError {
     Busy { path: PathBuf },
     #[error("there is no model in {}", path.display())]
     NoModel { path: PathBuf },
+    #[error("forbid core files")]
+    Dumps(#[source] io::Error),
     #[error("find this program's own file")]
     OwnProgram(#[source] io::Error),
     #[error("write the log {}", path.display())]
@@ -43,6 +45,7 @@ impl RunError {
             Self::NotUtf8 { .. } | Self::DataInside { .. } => Exit::Refused,
             Self::Busy { .. } => Exit::Temporary,
             Self::DataFolder { .. }
+            | Self::Dumps(_)
             | Self::OwnProgram(_)
             | Self::Log { .. }
             | Self::Signals(_)
@@ -65,6 +68,7 @@ impl RunError {
             ),
             Self::Controller(_) | Self::Agent(_) => Some("the log in the data folder, cofi.log, says more"),
             Self::NoFolder { .. }
+            | Self::Dumps(_)
             | Self::OwnProgram(_)
             | Self::Log { .. }
             | Self::Signals(_)

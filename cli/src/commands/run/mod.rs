@@ -15,6 +15,7 @@ mod report;
 
 use std::time::{Duration, Instant};
 
+use cofi_lid::worker::forbid_dumps;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
@@ -47,6 +48,7 @@ pub(super) async fn run(
     call_timeout: Option<Duration>,
     console: Console,
 ) -> Result<Exit, Error> {
+    forbid_dumps().map_err(RunError::Dumps)?;
     let folders = Folders::prepare(&args.folder, &args.data_dir)?;
     log::start(&folders)?;
     let mut signals = Signals::new().map_err(RunError::Signals)?;

@@ -40,7 +40,7 @@ struct InBatch {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
-    Recording(InBatch),
+    Recording(Box<InBatch>),
     Summary(Summary),
 }
 
@@ -135,7 +135,7 @@ async fn print_recordings(client: &Client, batch_id: i64, console: Console) -> R
     let mut pages = client.pages(RecordingQuery { batch_id, filter: None }, None);
     while let Some(recordings) = pages.next().await? {
         for recording in recordings {
-            console.document(&Line::Recording(InBatch { batch_id, recording }))?;
+            console.document(&Line::Recording(Box::new(InBatch { batch_id, recording })))?;
         }
     }
     Ok(())
