@@ -124,6 +124,7 @@ mod tests {
             reason: None,
             language: None,
             duration_seconds: None,
+            release: None,
         }
     }
 

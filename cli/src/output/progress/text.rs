@@ -111,6 +111,8 @@ pub(super) mod tests {
                 identified_per_second: 4.0,
             }),
             waiting_for: None,
+            released: 0,
+            releases_unconfirmed: 0,
         }
     }
 
