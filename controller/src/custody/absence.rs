@@ -49,10 +49,10 @@ impl Absences {
                 *absence = begun;
             }
         }
-        let is_lost = |absence: &&Absence| {
+        let is_lost = |absence: &Absence| {
             absence.settled.is_none() && now.saturating_sub(absence.since) >= self.replace_after
         };
-        known.iter().filter(|(agent, _)| self.away.get(agent).filter(is_lost).is_some()).cloned().collect()
+        known.iter().filter(|(agent, _)| self.away.get(agent).is_some_and(is_lost)).cloned().collect()
     }
 
     /// What follows from an agent's absence was decided: it is not told again.

@@ -110,6 +110,7 @@ impl Custodian {
         }
         for standing in self.ledger.standings().await? {
             let key = (standing.agent.clone(), standing.deadline.unwrap_or(standing.since));
+            let is_back = standing.standing == Standing::Lost && connected.contains(&standing.agent);
             if !done.contains(&key)
                 && let Some(what) = self.to_give_up(&standing)
             {
@@ -117,9 +118,12 @@ impl Custodian {
                     return Ok(());
                 }
                 done.insert(key.clone());
-            }
-            let is_back = standing.standing == Standing::Lost && connected.contains(&standing.agent);
-            if is_back && done.contains(&key) {
+                if is_back {
+                    // It said all that it holds before it was given up: it
+                    // says so again, and hears what others are to hold now.
+                    self.dispatch.dismiss(standing.agent).await;
+                }
+            } else if is_back && done.contains(&key) {
                 self.ledger.clear_standing(&standing.agent, self.clock.now_micros()).await?;
             }
         }

@@ -14,9 +14,9 @@ use pb::{
     agent_service_server::AgentService, from_agent::Message as Up, from_controller::Message as DownMessage,
     from_receiver::Message as ReceiverUp,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{releases::Releasing, status::RpcError};
@@ -70,48 +70,11 @@ impl AgentService for Agents {
             Some(Up::Hello(hello)) => Hello::try_from(hello).map_err(RpcError::from)?,
             _ => return Err(RpcError::NoBeginning("a hello").into()),
         };
-        let name = hello.name.clone();
-        let seated = self.seat(hello).await;
-        if let Err(error) = &seated {
-            self.dispatch.refused(name, error_chain(error)).await;
-        }
-        let (session, inventory) = seated?;
-        let Session { id, token, host, down, paced, ended } = session;
-        let welcome = pb::Welcome {
-            session_token: token.into(),
-            heartbeat_interval_ms: millis(HEARTBEAT),
-            lease_ms: millis(LEASE),
-            database_id: self.database_id.to_string(),
-            inventory,
-        };
-        let me = self.clone();
-        let ending = ended.clone();
-        self.tasks.spawn(async move {
-            let agent = host.agent.clone();
-            let removed = Arc::new(Notify::new());
-            let releasing = Releasing {
-                ledger: &*me.ledger,
-                agent: agent.clone(),
-                down: paced.clone(),
-                due: me.released.subscribe(),
-                removed: removed.clone(),
-            };
-            let hearing = Hearing { agents: &me, id, host, paced, removed };
-            let outcome = tokio::select! {
-                () = ending.cancelled() => Ok(()),
-                outcome = hearing.run(up) => outcome,
-                outcome = releasing.run() => outcome,
-            };
-            match outcome {
-                Ok(()) => tracing::info!(%agent, session = id, "session ended"),
-                Err(error) => {
-                    tracing::info!(%agent, session = id, error = error_chain(&error), "session lost");
-                }
-            }
-            ending.cancel();
-            me.answers.left(&agent);
-            me.dispatch.left(agent, id).await;
-        });
+        // In a task of its own from here on: a caller that goes away meanwhile
+        // must not leave an agent seated that nobody hears.
+        let (told, begun) = oneshot::channel();
+        self.tasks.spawn(self.clone().hold(hello, up, told));
+        let Begun { welcome, down, ended } = begun.await.map_err(|_| RpcError::Stopping)??;
         let messages = tokio_stream::once(DownMessage::Welcome(welcome))
             .chain(ReceiverStream::new(down).map(DownMessage::from))
             .map(|message| Ok(pb::FromController { message: Some(message) }));
@@ -138,7 +101,66 @@ impl AgentService for Agents {
     }
 }
 
+/// A session that has begun, for who opened it.
+struct Begun {
+    welcome: pb::Welcome,
+    down: mpsc::Receiver<Down>,
+    ended: CancellationToken,
+}
+
 impl Agents {
+    /// Holds a session from the hello to its end.
+    async fn hold(
+        self,
+        hello: Hello,
+        up: Streaming<pb::FromAgent>,
+        told: oneshot::Sender<Result<Begun, RpcError>>,
+    ) {
+        let name = hello.name.clone();
+        let (session, inventory) = match self.seat(hello).await {
+            Ok(seated) => seated,
+            Err(error) => {
+                self.dispatch.refused(name, error_chain(&error)).await;
+                // Whoever asked may have gone, here and below.
+                told.send(Err(error)).ok();
+                return;
+            }
+        };
+        let Session { id, token, host, down, paced, ended } = session;
+        let welcome = pb::Welcome {
+            session_token: token.into(),
+            heartbeat_interval_ms: millis(HEARTBEAT),
+            lease_ms: millis(LEASE),
+            database_id: self.database_id.to_string(),
+            inventory,
+        };
+        told.send(Ok(Begun { welcome, down, ended: ended.clone() })).ok();
+        let agent = host.agent.clone();
+        let removed = Arc::new(Notify::new());
+        let releasing = Releasing {
+            ledger: &*self.ledger,
+            agent: agent.clone(),
+            down: paced.clone(),
+            due: self.released.subscribe(),
+            removed: removed.clone(),
+        };
+        let hearing = Hearing { agents: &self, id, host, paced, removed };
+        let outcome = tokio::select! {
+            () = ended.cancelled() => Ok(()),
+            outcome = hearing.run(up) => outcome,
+            outcome = releasing.run() => outcome,
+        };
+        match outcome {
+            Ok(()) => tracing::info!(%agent, session = id, "session ended"),
+            Err(error) => {
+                tracing::info!(%agent, session = id, error = error_chain(&error), "session lost");
+            }
+        }
+        ended.cancel();
+        self.answers.left(&agent);
+        self.dispatch.left(agent, id).await;
+    }
+
     /// Seats an agent. The second part is whether it is to offer everything that
     /// it holds, since it knows of more than the rows do.
     async fn seat(&self, hello: Hello) -> Result<(Session, bool), RpcError> {
@@ -364,10 +386,7 @@ async fn first<T>(up: &mut Streaming<T>) -> Result<Option<T>, Status> {
 }
 
 /// A stream that ends with its session.
-fn until<T>(
-    stream: impl Stream<Item = T> + Send,
-    ended: tokio_util::sync::CancellationToken,
-) -> impl Stream<Item = T> + Send {
+fn until<T>(stream: impl Stream<Item = T> + Send, ended: CancellationToken) -> impl Stream<Item = T> + Send {
     futures_util::StreamExt::take_until(stream, ended.cancelled_owned())
 }
 
