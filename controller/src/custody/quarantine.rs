@@ -13,6 +13,10 @@ use crate::{
     scheduler::Fault,
 };
 
+/// How long a probe may take, in microseconds: a batch may wait for nothing but
+/// that. What it says later still counts.
+const PROBE_PATIENCE: i64 = 30_000_000;
+
 impl From<Fault> for AgentFault {
     fn from(fault: Fault) -> Self {
         match fault {
@@ -81,7 +85,7 @@ impl Custodian {
         Ok(())
     }
 
-    /// Has others do what it has not done. The last probe stays with it.
+    /// Has others do what it has not done. A probe stays with it for a while.
     async fn hand_over(
         &self,
         agent: &AgentName,
@@ -91,9 +95,11 @@ impl Custodian {
         if self.ledger.pending_lids(agent, None, 1).await?.is_empty() {
             return Ok(true);
         }
+        let now = self.clock.now_micros();
+        let probe = quarantine.last_probe.filter(|sent| now.saturating_sub(*sent) < PROBE_PATIENCE);
         let what = GiveUp {
             agent: agent.clone(),
-            stored_before: quarantine.last_probe.unwrap_or_else(|| self.clock.now_micros()),
+            stored_before: probe.unwrap_or(now),
             scope: GiveUpScope::Open,
             reason: format!("quarantined: {}", quarantine.reason),
         };

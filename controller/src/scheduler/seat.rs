@@ -8,7 +8,11 @@ use std::{
 
 use cofi_proto::DeliveryId;
 
-use super::{LaneId, conduct::Conduct, rate::Rate};
+use super::{
+    LaneId,
+    conduct::{Conduct, Fault},
+    rate::Rate,
+};
 
 /// Bytes that may be under way to an agent of weight 100.
 const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
@@ -141,7 +145,13 @@ impl Seat {
         match self.unfit(now) {
             None => true,
             Some(Unfit::Quarantined(_)) => {
-                self.live.is_empty() && self.conduct.probe_is_due(now) && self.hindrance(now).is_none()
+                // An engine that has something to try needs no probe.
+                let tries_itself = self.condition.lid_waiting > 0
+                    && self.conduct.quarantine().is_some_and(|quarantine| quarantine.fault == Fault::Engine);
+                self.live.is_empty()
+                    && !tries_itself
+                    && self.conduct.probe_is_due(now)
+                    && self.hindrance(now).is_none()
             }
             Some(
                 Unfit::Reconciling
