@@ -16,6 +16,8 @@ use crate::outage;
 const RECORDINGS: usize = 600;
 /// Of which so many are distributed when the disk goes bad.
 const SOME: i64 = 100;
+/// So many that their rows need more room than the database had by then.
+const MANY: usize = 4_000;
 /// Far more than the database needs.
 const MEBIBYTES: u32 = 96;
 /// Slow enough that much is left then.
@@ -36,18 +38,19 @@ async fn distributed(cluster: &Cluster, batch: i64, aim: i64) -> Result<()> {
 async fn a_controller_whose_disk_is_full_waits_and_goes_on() -> Result<()> {
     let mut cluster = Cluster::new()?;
     let disk = SmallDisk::mount(&cluster.controller.state_dir(), MEBIBYTES)?;
-    let corpus = cluster.begin(2, RECORDINGS, 1).await?;
-    cluster.agents.iter().try_for_each(|agent| agent.desk.tell(&SLOW))?;
+    let corpus = cluster.begin(2, MANY, 1).await?;
     let batch = cluster.submit(&corpus).await?;
     distributed(&cluster, batch, SOME).await?;
     disk.fill()?;
+    let had = cluster.tables().await?.identified(batch).await?;
+    ensure!(had < 3_000, "the disk was filled too late: {had} are identified");
     let client = cluster.client()?;
     outage::is_told(&client).await?;
     disk.make_room()?;
     outage::is_over(&client).await?;
     cluster.at_rest(batch).await?;
     let tally = audit(&cluster, &corpus, batch).await?;
-    ensure!(tally.identified == 600, "{tally:?}");
+    ensure!(tally.identified == 4_000, "{tally:?}");
     cluster.stop().await
 }
 

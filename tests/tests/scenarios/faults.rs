@@ -26,7 +26,7 @@ fn has_test(source: &str, name: &str) -> bool {
     let before = source.get(..at).unwrap_or_default();
     // Its attributes, up to the end of the item before it.
     let attributes = before.rsplit("\n}\n").next().unwrap_or_default();
-    attributes.contains("#[test]") || attributes.contains("#[tokio::test") || attributes.contains("proptest!")
+    ["#[test]", "#[tokio::test", "#[rstest]"].iter().any(|attribute| attributes.contains(attribute))
 }
 
 #[test]
