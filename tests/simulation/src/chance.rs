@@ -13,17 +13,29 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 /// A lock and no task: one thread runs the simulation, and it is held for one
 /// draw.
 #[derive(Debug, Clone)]
-pub struct Chance(Arc<Mutex<StdRng>>);
+pub struct Chance {
+    rng: Arc<Mutex<StdRng>>,
+    /// A device is slow once in so many times.
+    slow_in: u64,
+}
 
 impl Chance {
     /// The chance of a seed, for one purpose: others have others.
     #[must_use]
     pub fn new(seed: u64, purpose: u64) -> Self {
-        Self(Arc::new(Mutex::new(StdRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(purpose)))))
+        let seed = seed.wrapping_mul(1_000_003).wrapping_add(purpose);
+        Self { rng: Arc::new(Mutex::new(StdRng::seed_from_u64(seed))), slow_in: 50 }
+    }
+
+    /// The same chance, for somebody whose devices are often slow.
+    #[must_use]
+    pub fn sluggish(mut self) -> Self {
+        self.slow_in = 2;
+        self
     }
 
     fn draw<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
-        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        draw(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A number of the range.
@@ -53,6 +65,6 @@ impl Chance {
     /// What a device takes: usually a few milliseconds, now and then a second.
     #[must_use]
     pub fn latency(&self) -> Duration {
-        if self.one_in(50) { self.millis(100..=1_500) } else { self.millis(1..=12) }
+        if self.one_in(self.slow_in) { self.millis(100..=1_500) } else { self.millis(1..=12) }
     }
 }

@@ -22,6 +22,7 @@ pub mod corpus;
 pub mod faults;
 pub mod ledger;
 pub mod log;
+pub mod mistake;
 pub mod net;
 pub mod report;
 pub mod rest;

@@ -7,7 +7,7 @@ use std::{process::ExitCode, thread};
 
 use anyhow::{Context as _, anyhow};
 use clap::Parser;
-use cofi_simulation::{log::Overheard, report::Report, witness::Witness, world};
+use cofi_simulation::{log::Overheard, mistake::Mistake, report::Report, witness::Witness, world};
 use mad_turmoil::{rand::set_rng, time::SimClocksGuard};
 use rand::{SeedableRng as _, rngs::StdRng};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -27,6 +27,12 @@ struct Arguments {
     /// Tells all that happens.
     #[arg(long, requires = "seed")]
     aloud: bool,
+    /// Makes a mistake on purpose.
+    #[arg(long)]
+    mistake: Option<Mistake>,
+    /// Ends with the first seed in which a promise is broken.
+    #[arg(long)]
+    until_broken: bool,
     /// Runs so many seeds.
     #[arg(long, default_value_t = 40)]
     seeds: u64,
@@ -38,8 +44,8 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.seed {
-        Some(seed) => one(seed, arguments.aloud),
-        None => many::run(arguments.from, arguments.seeds),
+        Some(seed) => one(seed, arguments.aloud, arguments.mistake),
+        None => many::run(&arguments),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -52,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs one seed and prints its report; whether every promise was kept.
-fn one(seed: u64, aloud: bool) -> anyhow::Result<bool> {
+fn one(seed: u64, aloud: bool, mistake: Option<Mistake>) -> anyhow::Result<bool> {
     // A program that spins does not spin for ever.
     let limit = Rlimit { current: Some(PROCESSOR_SECONDS), maximum: Some(PROCESSOR_SECONDS) };
     setrlimit(Resource::Cpu, limit).context("limit the processor's time")?;
@@ -67,7 +73,7 @@ fn one(seed: u64, aloud: bool) -> anyhow::Result<bool> {
     // from the seed only from here on.
     let simulating = thread::Builder::new().stack_size(STACK).spawn(move || {
         let _clocks = SimClocksGuard::init();
-        world::simulate(seed, &path, &witnessed)
+        world::simulate(seed, &path, &witnessed, mistake)
     });
     let simulated = simulating.context("start a thread")?.join();
     let simulated = simulated.map_err(|_| anyhow!("the simulation panicked")).flatten();

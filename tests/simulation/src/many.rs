@@ -12,7 +12,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use cofi_simulation::{report::Report, witness::Tally};
+use clap::ValueEnum as _;
+use cofi_simulation::{mistake::Mistake, report::Report, witness::Tally};
+
+use super::Arguments;
 
 #[allow(clippy::print_stdout, reason = "the report is what the program is for")]
 pub(crate) fn say(line: &str) {
@@ -29,17 +32,19 @@ struct Sum {
 }
 
 /// Runs seeds and sums them up; whether every promise was kept in all of them.
-pub(crate) fn run(from: u64, seeds: u64) -> anyhow::Result<bool> {
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let Arguments { from, seeds, until_broken, mistake, .. } = *arguments;
     let program = env::current_exe().context("find the own program")?;
     let next = AtomicU64::new(from);
     let sum = Mutex::new(Sum::default());
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= from.saturating_add(seeds) {
+            let failed = !sum.lock().unwrap_or_else(PoisonError::into_inner).failed.is_empty();
+            if seed >= from.saturating_add(seeds) || (failed && until_broken) {
                 return Ok(());
             }
-            let outcome = run_one(&program, seed)?;
+            let outcome = run_one(&program, seed, mistake)?;
             sum.lock().unwrap_or_else(PoisonError::into_inner).add(seed, outcome);
         }
     };
@@ -61,10 +66,14 @@ pub(crate) fn run(from: u64, seeds: u64) -> anyhow::Result<bool> {
 }
 
 /// Runs a seed in a process of its own; its report, unless it broke something.
-fn run_one(program: &Path, seed: u64) -> anyhow::Result<Option<Report>> {
+fn run_one(program: &Path, seed: u64, mistake: Option<Mistake>) -> anyhow::Result<Option<Report>> {
+    let mistake = mistake.as_ref().and_then(Mistake::to_possible_value);
+    let mistake: Vec<String> =
+        mistake.iter().map(|mistake| format!("--mistake={}", mistake.get_name())).collect();
     let done = Command::new(program)
         .arg("--seed")
         .arg(seed.to_string())
+        .args(&mistake)
         .stdin(Stdio::null())
         .output()
         .context("run a seed")?;
@@ -80,7 +89,7 @@ fn run_one(program: &Path, seed: u64) -> anyhow::Result<Option<Report>> {
     for line in if broken.is_empty() { &complaints[complaints.len().saturating_sub(8)..] } else { &broken } {
         say(&format!("  {line}"));
     }
-    say(&format!("  again: cargo run -p cofi-simulation -- --seed {seed} --aloud"));
+    say(&format!("  again: cargo run -p cofi-simulation -- --seed {seed} --aloud {}", mistake.concat()));
     Ok(None)
 }
 

@@ -19,6 +19,7 @@ use crate::{
     corpus,
     faults::{Faults, LATENCY},
     ledger::{ModelLedger, Row, Rows},
+    mistake::Mistake,
     rest,
     witness::{Tally, Witness},
 };
@@ -44,6 +45,7 @@ pub struct Fleet {
     stores: u64,
     chance: Chance,
     witness: Witness,
+    mistake: Option<Mistake>,
 }
 
 /// A machine. Its disk can be another one after a crash. A lock and no task: one
@@ -74,7 +76,8 @@ impl Fleet {
         let Ok(name) = host.parse::<AgentName>() else { return };
         let place = Place { disk: Arc::new(Mutex::new(self.empty_disk(&name))), name };
         self.agents.insert(host.clone(), place.clone());
-        let (controller, chance) = (self.controller, self.chance.clone());
+        let (controller, chance, mistake) = (self.controller, self.chance.clone(), self.mistake);
+        let chance = if chance.one_in(3) { chance.sluggish() } else { chance };
         let receive_connections = if chance.one_in(2) { 1 } else { 2 };
         sim.host(host, move || {
             let agent = Agent {
@@ -83,6 +86,7 @@ impl Fleet {
                 receive_connections,
                 disk: place.disk(),
                 chance: chance.clone(),
+                mistake,
             };
             async move { Ok(agent.run().await?) }
         });
@@ -115,12 +119,17 @@ impl Fleet {
 
 /// Simulates a seed, with its files in `folder`. What went wrong is known to the
 /// witness; how long it took is the answer.
-pub fn simulate(seed: u64, folder: &Path, witness: &Witness) -> anyhow::Result<Duration> {
+pub fn simulate(
+    seed: u64,
+    folder: &Path,
+    witness: &Witness,
+    mistake: Option<Mistake>,
+) -> anyhow::Result<Duration> {
     let shape = Chance::new(seed, 1);
     let until = shape.millis(20_000..=100_000);
     let batches = plan(folder, &shape, until)?;
     let rows = Rows::of(folder.display().to_string());
-    let ledger = ModelLedger::new(rows, Chance::new(seed, 2), witness.clone());
+    let ledger = ModelLedger::new(rows, Chance::new(seed, 2), witness.clone(), mistake);
     let replace_after = shape.millis(25_000..=50_000);
     let controller = Controller {
         ledger: ledger.clone(),
@@ -149,6 +158,7 @@ pub fn simulate(seed: u64, folder: &Path, witness: &Witness) -> anyhow::Result<D
         enrolled: 0,
         stores: 0,
         chance: Chance::new(seed, 4),
+        mistake,
         witness: witness.clone(),
     };
     for _ in 0..shape.number(2..=4) {

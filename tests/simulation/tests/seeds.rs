@@ -6,10 +6,41 @@ use std::process::Command;
 const SEEDS: u64 = 40;
 const ALL_SEEDS: u64 = 1_000;
 
+/// Seeds within which a mistake is noticed.
+const SEEDS_TO_NOTICE: u64 = 60;
+
 fn simulate(arguments: &[&str]) -> (bool, String) {
-    let done = Command::new(env!("CARGO_BIN_EXE_cofi-simulation")).args(arguments).output().unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_cofi-simulation")).args(arguments).output();
+    let done = done.unwrap_or_else(|error| panic!("run the simulation: {error}"));
     let said = [done.stdout, done.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     (done.status.success(), said)
+}
+
+fn must_notice(mistake: &str, promise: &str) {
+    let seeds = SEEDS_TO_NOTICE.to_string();
+    let (kept, said) = simulate(&["--mistake", mistake, "--seeds", &seeds, "--until-broken"]);
+    assert!(!kept, "{mistake} was not noticed");
+    assert!(said.contains(promise), "{said}");
+}
+
+#[test]
+fn acknowledging_before_the_flush_is_noticed() {
+    must_notice("acknowledge-early", "which it never did");
+}
+
+#[test]
+fn not_settling_before_dialling_again_is_noticed() {
+    must_notice("settle-nothing", "which holds it");
+}
+
+#[test]
+fn keeping_what_is_released_is_noticed() {
+    must_notice("keep-released", "without rows");
+}
+
+#[test]
+fn answering_before_the_commit_is_noticed() {
+    must_notice("answer-early", "never committed");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{chance::Chance, net::Simulated};
+use crate::{chance::Chance, mistake::Mistake, net::Simulated};
 use store::{Flusher, Receiver};
 
 /// Pieces that may wait for the store.
@@ -45,12 +45,14 @@ pub struct Agent {
     pub disk: Disk,
     /// Decides how long things take.
     pub chance: Chance,
+    /// What it does wrong, if anything.
+    pub mistake: Option<Mistake>,
 }
 
 impl Agent {
     /// Runs until it crashes.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { name, controller, receive_connections, disk, chance } = self;
+        let Self { name, controller, receive_connections, disk, chance, mistake } = self;
         // The journal is opened, and what a crash has left is looked at.
         sleep(chance.millis(20..=500)).await;
         disk.recover();
@@ -60,8 +62,13 @@ impl Agent {
         let (work, waiting) = mpsc::channel(WORK);
         // Names of an earlier run are not used again.
         let next_file = disk.content().journal.next_position().unsigned_abs() << 20;
-        let flusher =
-            Flusher { disk: disk.clone(), journal: journal.clone(), chance: chance.clone(), next_file };
+        let flusher = Flusher {
+            disk: disk.clone(),
+            journal: journal.clone(),
+            chance: chance.clone(),
+            next_file,
+            mistake,
+        };
         tasks.spawn(flusher.run(waiting));
         let (events, arriving) = mpsc::channel(PIECES);
         tasks.spawn(Receiver::new(disk.clone(), work.clone()).run(arriving));
@@ -74,7 +81,7 @@ impl Agent {
         config.receive_connections = receive_connections;
         let link = Link {
             config: Arc::new(config),
-            holdings: Arc::new(InMemory::new(disk, journal, events, work)),
+            holdings: Arc::new(InMemory::new(disk, journal, events, work, mistake)),
             network: Arc::new(Simulated),
             board: board_seen,
             sent: Arc::new(watch::Sender::new(0)),

@@ -23,7 +23,7 @@ use super::{
     journal::Journal,
     rows::{Change, Recording},
 };
-use crate::chance::Chance;
+use crate::{chance::Chance, mistake::Mistake};
 
 /// Recordings that share one round of flushes.
 const GROUP: usize = 32;
@@ -152,6 +152,7 @@ pub(super) struct Flusher {
     pub(super) journal: Journal,
     pub(super) chance: Chance,
     pub(super) next_file: u64,
+    pub(super) mistake: Option<Mistake>,
 }
 
 impl Flusher {
@@ -189,6 +190,11 @@ impl Flusher {
         self.answer_again(again).await;
         if fresh.is_empty() {
             return;
+        }
+        if self.mistake == Some(Mistake::AcknowledgeEarly) {
+            for arrived in &fresh {
+                arrived.acknowledge().await;
+            }
         }
         sleep(self.chance.latency()).await;
         let mut files = Vec::with_capacity(fresh.len());
@@ -241,6 +247,9 @@ impl Flusher {
             recordings.into_iter().filter(|id| content.journal.recordings.contains_key(id)).collect()
         };
         sleep(self.chance.latency()).await;
+        if self.mistake == Some(Mistake::KeepReleased) {
+            return;
+        }
         for recording in &held {
             self.disk.remove(*recording);
         }

@@ -22,7 +22,7 @@ use cofi_proto::{AgentName, BatchId, RecordingId};
 pub use rows::{Done, Row, Rows};
 use tokio::time::sleep;
 
-use crate::{chance::Chance, witness::Witness};
+use crate::{chance::Chance, mistake::Mistake, witness::Witness};
 
 /// What there is, beside the rows.
 #[derive(Debug, Default)]
@@ -41,14 +41,15 @@ pub struct ModelLedger {
     database: Arc<Mutex<Database>>,
     chance: Chance,
     witness: Witness,
+    mistake: Option<Mistake>,
 }
 
 impl ModelLedger {
     /// A ledger that holds these rows.
     #[must_use]
-    pub fn new(rows: Rows, chance: Chance, witness: Witness) -> Self {
+    pub fn new(rows: Rows, chance: Chance, witness: Witness, mistake: Option<Mistake>) -> Self {
         let database = Arc::new(Mutex::new(Database { rows, ..Database::default() }));
-        Self { database, chance, witness }
+        Self { database, chance, witness, mistake }
     }
 
     fn database(&self) -> MutexGuard<'_, Database> {
@@ -100,6 +101,9 @@ impl ModelLedger {
         sleep(self.chance.latency()).await;
         let (outcome, lost) = {
             let mut database = self.database();
+            if database.away && self.mistake == Some(Mistake::AnswerEarly) {
+                return Ok(write(&mut database.rows.clone()));
+            }
             if database.away {
                 return Err(away());
             }
