@@ -6,6 +6,7 @@ mod claim;
 mod mysql;
 mod mysql_transaction;
 mod sqlite;
+mod sqlite_transaction;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use mysql::MySqlServer;
 pub(super) use mysql::mysql_connection;
 use mysql_transaction::MySqlTransaction;
 use sqlite::Sqlite3;
+use sqlite_transaction::SqliteTransaction;
 
 use super::{
     LedgerError, Repertoire,
@@ -103,7 +105,7 @@ impl Database {
 /// A transaction; rolled back when dropped without a commit.
 #[derive(Debug)]
 pub(super) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Sqlite(SqliteTransaction),
     MySql(MySqlTransaction),
 }
 
@@ -127,7 +129,7 @@ impl Transaction {
     /// Runs a statement and says how many rows it found to change.
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<u64, LedgerError> {
         Ok(match self {
-            Self::Sqlite(tx) => sqlite::query(statement).execute(&mut **tx).await?.rows_affected(),
+            Self::Sqlite(tx) => tx.execute(statement).await?.rows_affected(),
             Self::MySql(tx) => tx.execute(statement).await?.rows_affected(),
         })
     }
@@ -135,7 +137,7 @@ impl Transaction {
     /// Runs an insert and says which id the row got.
     pub(super) async fn insert(&mut self, statement: Statement) -> Result<i64, LedgerError> {
         match self {
-            Self::Sqlite(tx) => Ok(sqlite::query(statement).execute(&mut **tx).await?.last_insert_rowid()),
+            Self::Sqlite(tx) => Ok(tx.execute(statement).await?.last_insert_rowid()),
             Self::MySql(tx) => {
                 let id = tx.execute(statement).await?.last_insert_id();
                 i64::try_from(id)
@@ -163,9 +165,7 @@ impl Transaction {
     /// All rows of a query.
     pub(super) async fn rows(&mut self, statement: Statement) -> Result<Vec<Row>, LedgerError> {
         match self {
-            Self::Sqlite(tx) => {
-                sqlite::query(statement).fetch_all(&mut **tx).await?.iter().map(sqlite::row).collect()
-            }
+            Self::Sqlite(tx) => tx.fetch_all(statement).await?.iter().map(sqlite::row).collect(),
             Self::MySql(tx) => tx.fetch_all(statement).await?.iter().map(mysql::row).collect(),
         }
     }
@@ -173,12 +173,10 @@ impl Transaction {
     /// The row of a query that has at most one.
     pub(super) async fn row(&mut self, statement: Statement) -> Result<Option<Row>, LedgerError> {
         match self {
-            Self::Sqlite(tx) => sqlite::query(statement)
-                .fetch_optional(&mut **tx)
-                .await?
-                .as_ref()
-                .map(sqlite::row)
-                .transpose(),
+            Self::Sqlite(tx) => {
+                let row = tx.fetch_optional(statement).await?;
+                row.as_ref().map(sqlite::row).transpose()
+            }
             Self::MySql(tx) => {
                 let row = tx.fetch_optional(statement).await?;
                 row.as_ref().map(mysql::row).transpose()

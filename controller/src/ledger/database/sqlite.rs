@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, Transaction, TypeInfo, ValueRef,
+    AssertSqlSafe, Column, Row as _, Sqlite, SqlitePool, TypeInfo, ValueRef,
     migrate::{MigrateError, Migrator},
     query::Query,
     sqlite::{
@@ -18,6 +18,7 @@ use sqlx::{
     },
 };
 
+use super::sqlite_transaction::SqliteTransaction;
 use crate::ledger::{
     LedgerError,
     sql::{Row, Statement, Value},
@@ -80,13 +81,13 @@ impl Sqlite3 {
     }
 
     /// Begins a transaction that holds the right to write from the start.
-    pub(super) async fn begin_writing(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    pub(super) async fn begin_writing(&self) -> Result<SqliteTransaction, LedgerError> {
+        Ok(SqliteTransaction::begin(&self.writer, "BEGIN IMMEDIATE").await?)
     }
 
     /// Begins a transaction that sees one state of the database throughout.
-    pub(super) async fn begin_reading(&self) -> Result<Transaction<'static, Sqlite>, LedgerError> {
-        Ok(self.readers.begin().await?)
+    pub(super) async fn begin_reading(&self) -> Result<SqliteTransaction, LedgerError> {
+        Ok(SqliteTransaction::begin(&self.readers, "BEGIN").await?)
     }
 
     /// The database's file.
