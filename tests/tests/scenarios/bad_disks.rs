@@ -75,6 +75,11 @@ async fn an_agent_whose_disk_becomes_read_only_stops_nobody_and_goes_on() -> Res
     .await?;
     fault.end().await?;
     cluster.at_rest(batch).await?;
+    // What it could not even remove is removed at its next start.
+    cluster.agents[0].stop().await?;
+    let agent = cluster.agents.first_mut().context("no agent")?;
+    agent.start(&cluster.controller)?;
+    cluster.agents_are_ready().await?;
     let allowed = Allowed { errors: &super::agent_disk::TOLD };
     let tally = audit_allowing(&cluster, &corpus, batch, allowed).await?;
     ensure!(tally.identified == 600, "{tally:?}");
