@@ -7,7 +7,7 @@ const SEEDS: u64 = 40;
 const ALL_SEEDS: u64 = 1_000;
 
 /// Seeds within which a mistake is noticed.
-const SEEDS_TO_NOTICE: u64 = 60;
+const SEEDS_TO_NOTICE: u64 = 120;
 
 fn simulate(arguments: &[&str]) -> (bool, String) {
     let done = Command::new(env!("CARGO_BIN_EXE_cofi-simulation")).args(arguments).output();
