@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
     str::FromStr,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sqlx::{
@@ -17,6 +17,8 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
+
+use tokio::time::sleep;
 
 use super::sqlite_transaction::SqliteTransaction;
 use crate::ledger::{
@@ -32,6 +34,9 @@ fn migrations() -> Migrator {
 
 /// How long a connection waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Before a connection that found the database busy is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
 /// Readers beside the one writer.
 const READERS: u32 = 2;
@@ -71,12 +76,10 @@ impl Sqlite3 {
             .row_buffer_size(ROW_BUFFER);
         prepare(options.get_filename()).map_err(sqlx::Error::Io)?;
         let writing = options.clone().pragma("cache_size", WRITER_CACHE);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await?;
+        let writer = connect(SqlitePoolOptions::new().max_connections(1), writing).await?;
         migrate(&writer).await.map_err(LedgerError::Migrate)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_with(options.read_only(true).pragma("cache_size", READER_CACHE))
-            .await?;
+        let reading = options.read_only(true).pragma("cache_size", READER_CACHE);
+        let readers = connect(SqlitePoolOptions::new().max_connections(READERS), reading).await?;
         Ok(Self { writer, readers })
     }
 
@@ -98,6 +101,20 @@ impl Sqlite3 {
     pub(super) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+/// Connects. Those that begin or end a file's write-ahead log at the same moment
+/// do not wait for each other, whatever time they were given: SQLite tells some
+/// of them at once that it is busy.
+async fn connect(pool: SqlitePoolOptions, to: SqliteConnectOptions) -> Result<SqlitePool, LedgerError> {
+    let begun = Instant::now();
+    loop {
+        let connected = pool.clone().connect_with(to.clone()).await;
+        match connected.map_err(LedgerError::from) {
+            Err(LedgerError::Busy(_)) if begun.elapsed() < BUSY_TIMEOUT => sleep(BUSY_PAUSE).await,
+            outcome => return outcome,
+        }
     }
 }
 
