@@ -26,7 +26,7 @@ pub async fn verify_held(
 ) -> Result<(), LedgerError> {
     let recordings: Vec<RecordingId> = held.iter().map(|held| held.recording).collect();
     for recording in &recordings {
-        dispatch.event(Event::Offered(*recording)).await;
+        dispatch.event(Event::Offered { agent: host.agent.clone(), recording: *recording }).await;
     }
     let manifest = ledger.manifest_records(&recordings).await?;
     for held in held {
@@ -76,7 +76,11 @@ async fn settle(
     match verified {
         // If the recorder has gone the process is ending; the agent will
         // offer it again.
-        Ok(stored) => drop(recorder.send(ToRecord::Stored(stored)).await),
+        Ok(stored) => {
+            if recorder.send(ToRecord::Stored(stored)).await.is_ok() {
+                dispatch.event(Event::OfferCompared(recording)).await;
+            }
+        }
         Err(reason) => {
             tracing::info!(agent = %host.agent, %recording, reason, "held recording is not what the source has");
             let event = if record.placement == Placement::Planned {

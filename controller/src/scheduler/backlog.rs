@@ -54,6 +54,14 @@ struct Cursor {
     exhausted: bool,
 }
 
+/// What an agent says it holds.
+#[derive(Debug, Clone)]
+struct Offer {
+    agent: AgentName,
+    /// It is what the source holds; its rows are being written.
+    compared: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     places: HashMap<RecordingId, Place>,
@@ -61,7 +69,7 @@ pub(super) struct Backlog {
     delayed: BTreeMap<(Duration, RecordingId), Job>,
     cursors: BTreeMap<BatchId, Cursor>,
     /// What agents say they hold, while that is being verified.
-    offered: HashSet<RecordingId>,
+    offered: BTreeMap<RecordingId, Offer>,
     loading: Option<BatchId>,
     /// Left memory while a page was being read: the page may be older.
     left_while_loading: HashSet<RecordingId>,
@@ -142,7 +150,7 @@ impl Backlog {
             self.leave(job.id());
             return None;
         }
-        if self.offered.contains(&job.id()) {
+        if self.offered.contains_key(&job.id()) {
             self.places.insert(job.id(), Place::Offered);
             return None;
         }
@@ -198,8 +206,9 @@ impl Backlog {
 
     /// An agent offers a recording: it is not to be sent while that is
     /// verified. What is under way to another agent meanwhile stays so.
-    pub(super) fn offer(&mut self, recording: RecordingId) {
-        self.offered.insert(recording);
+    pub(super) fn offer(&mut self, recording: RecordingId, agent: &AgentName) {
+        let offer = Offer { agent: agent.clone(), compared: false };
+        agent.clone_into(&mut self.offered.entry(recording).or_insert(offer).agent);
         if !matches!(self.places.get(&recording), Some(Place::Live(_) | Place::Done(_))) {
             self.places.insert(recording, Place::Offered);
         }
@@ -207,7 +216,26 @@ impl Backlog {
 
     /// An offer came to nothing. Whether the recording is to be placed.
     pub(super) fn offer_failed(&mut self, recording: RecordingId) -> bool {
-        self.offered.remove(&recording) && self.places.get(&recording) == Some(&Place::Offered)
+        self.offered.remove(&recording).is_some() && self.places.get(&recording) == Some(&Place::Offered)
+    }
+
+    /// What was offered is what the source holds: the ledger is to settle it.
+    pub(super) fn compared(&mut self, recording: RecordingId) {
+        if let Some(offer) = self.offered.get_mut(&recording) {
+            offer.compared = true;
+        }
+    }
+
+    /// An agent does not stand by what it offered and nobody compared: it has
+    /// gone, or has said in another session all that it holds.
+    pub(super) fn drop_offers(&mut self, agent: &AgentName) {
+        let dropped = self.offered.iter().filter(|(_, offer)| !offer.compared && offer.agent == *agent);
+        for recording in dropped.map(|(recording, _)| *recording).collect::<Vec<_>>() {
+            if self.offer_failed(recording) {
+                // Its row says whether it is still to be placed.
+                self.leave(recording);
+            }
+        }
     }
 
     /// The ledger has settled the recording. What is under way of it is of no

@@ -56,7 +56,15 @@ pub enum Event {
     },
     /// An agent says that it holds a recording since before this session;
     /// that is being verified.
-    Offered(RecordingId),
+    Offered {
+        /// Its name.
+        agent: AgentName,
+        /// The recording.
+        recording: RecordingId,
+    },
+    /// What an agent offered is what the source holds; its rows are being
+    /// written.
+    OfferCompared(RecordingId),
     /// What an agent offered is not what the source holds.
     OfferRejected(PlannedRecording),
     /// What an agent offered needs nothing more.

@@ -112,7 +112,8 @@ impl Scheduler {
                     seat.draining = draining;
                 }
             }
-            Event::Offered(recording) => self.offered(recording),
+            Event::Offered { agent, recording } => self.offered(&agent, recording),
+            Event::OfferCompared(recording) => self.backlog.compared(recording),
             Event::OfferRejected(recording) => self.offer_rejected(recording),
             Event::OfferSettled(recording) => {
                 if self.backlog.offer_failed(recording) {
@@ -177,7 +178,7 @@ impl Scheduler {
 
     /// The agent holds a recording that is perhaps under way to it, or to
     /// another one: either way it is not to be sent until that is verified.
-    fn offered(&mut self, recording: RecordingId) {
+    fn offered(&mut self, agent: &AgentName, recording: RecordingId) {
         if let Some(Place::Live(delivery)) = self.backlog.place(recording) {
             let dark = |seat: &Seat| {
                 seat.live.get(&delivery).is_some_and(|live| live.lane.is_none() && !live.acknowledged)
@@ -187,7 +188,7 @@ impl Scheduler {
                 self.backlog.leave(recording);
             }
         }
-        self.backlog.offer(recording);
+        self.backlog.offer(recording, agent);
     }
 
     fn offer_rejected(&mut self, recording: PlannedRecording) {
@@ -200,6 +201,7 @@ impl Scheduler {
         self.expected.0.remove(agent);
         let Some(seat) = self.seats.get_mut(agent) else { return };
         seat.reconciled = true;
+        self.backlog.drop_offers(agent);
         for delivery in seat.in_the_dark() {
             if let Some(live) = seat.end(delivery) {
                 self.backlog.push_front(live.job);
@@ -310,6 +312,7 @@ impl Scheduler {
                     self.backlog.push_front(live.job);
                 }
             }
+            self.backlog.drop_offers(&agent);
             // What is being recorded for it keeps its seat until it is.
             if seat.live.is_empty() {
                 self.seats.remove(&agent);

@@ -268,7 +268,8 @@ impl World {
                 .retain(|_, (under_way, _)| *under_way != recording || acknowledged.contains(under_way));
             self.queue.push_back((agent, recording));
             self.agents[agent].lapsed.remove(&recording);
-            self.tell(Event::Offered(recording));
+            self.tell(Event::Offered { agent: name.clone(), recording });
+            self.tell(Event::OfferCompared(recording));
         }
         // What it lost on the way is not under way any more.
         self.agents[agent].pending.clear();

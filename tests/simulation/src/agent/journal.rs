@@ -92,7 +92,8 @@ impl Writer {
                     witness.hears_settled(agent, receipt.recording, receipt.round);
                 }
             }
-            Change::Finished { recording, round, .. } => {
+            // What is removed meanwhile has no result either.
+            Change::Finished { recording, round, .. } if self.disk.holds().contains_key(recording) => {
                 witness.finished(agent, storage, *recording, *round);
             }
             Change::Stored(_)
@@ -100,6 +101,7 @@ impl Writer {
             | Change::Again(_)
             | Change::Unrecorded
             | Change::Identify(_)
+            | Change::Finished { .. }
             | Change::Forgotten(_) => {}
         }
     }
