@@ -24,7 +24,8 @@ const SLOW: Behaviour = Behaviour::Delay { millis: 4 };
 const MEBIBYTES: u32 = 512;
 
 /// What is logged at ERROR about a disk that fails: somebody must look.
-pub(crate) const TOLD: [&str; 6] = [
+pub(crate) const TOLD: [&str; 7] = [
+    "agent is quarantined",
     "disk fails: no more recordings are taken",
     "the journal does not take recordings",
     "the journal is behind the files",
