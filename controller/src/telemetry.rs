@@ -6,13 +6,18 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{ConfigError, LogFormat};
 
+/// What the driver's pool says of connections that did not come about is left
+/// out unless it is asked for: whoever wanted one is told, and logs it.
+const LEFT_OUT: &str = "sqlx_core::pool=off";
+
 /// Sets the process's log up. Fails if the filter cannot be understood.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| ConfigError::Invalid {
-        key: "log",
-        value: filter.to_owned(),
-        expected: format!("a filter such as \"info\" or \"cofi_controller=debug\" ({error})"),
-    })?;
+    let filter =
+        EnvFilter::try_new(format!("{LEFT_OUT},{filter}")).map_err(|error| ConfigError::Invalid {
+            key: "log",
+            value: filter.to_owned(),
+            expected: format!("a filter such as \"info\" or \"cofi_controller=debug\" ({error})"),
+        })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
