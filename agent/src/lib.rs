@@ -18,6 +18,10 @@
 //! Everything that must survive is in the journal or in `recordings/`; the
 //! rest is made anew at each start and each session.
 
+#[cfg(feature = "failpoints")]
+#[macro_use(failpoint)]
+extern crate cofi_failpoint;
+
 #[macro_use]
 pub mod failpoint;
 

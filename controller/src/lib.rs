@@ -1,6 +1,10 @@
 //! The controller: plans batches, places their recordings on agents, records
 //! every step.
 
+#[cfg(feature = "failpoints")]
+#[macro_use(failpoint)]
+extern crate cofi_failpoint;
+
 #[macro_use]
 pub mod failpoint;
 

@@ -81,13 +81,38 @@ impl Point {
     }
 }
 
-/// Lists the points of a program, each as a static, and all of them as `ALL`.
+/// Lists the points of a program in its module `failpoint`: each as a static,
+/// and `begin`, which arms them.
 #[macro_export]
 macro_rules! points {
     ($($(#[$words:meta])* $point:ident = $name:literal,)*) => {
         $($(#[$words])* pub(crate) static $point: $crate::Point = $crate::Point::new($name);)*
 
         static ALL: &[&$crate::Point] = &[$(&$point),*];
+
+        /// Arms the points as the environment says; with an exit status the
+        /// program is to end.
+        #[must_use]
+        pub fn begin() -> Option<std::process::ExitCode> {
+            $crate::begin(ALL)
+        }
+    };
+}
+
+/// Passes a point of the program's own, with what is done if it is to fail
+/// there.
+#[macro_export]
+#[allow(clippy::crate_in_macro_def, reason = "the points are the program's")]
+macro_rules! failpoint {
+    (async $point:ident => $on_error:expr) => {
+        if crate::failpoint::$point.fails_async().await {
+            $on_error
+        }
+    };
+    ($point:ident => $on_error:expr) => {
+        if crate::failpoint::$point.fails() {
+            $on_error
+        }
     };
 }
 
