@@ -5,6 +5,7 @@ use cofi_proto::AgentName;
 use super::{
     AgentRecord, Custody, Ledger, LedgerError, Lid,
     batches::count_rows,
+    database::Transaction,
     read_transaction,
     sql::{Row, Statement},
     write_transaction,
@@ -90,6 +91,13 @@ impl Ledger {
     }
 }
 
+/// Refuses an agent that was never here.
+pub(super) async fn must_be_known(tx: &mut Transaction, agent: &AgentName) -> Result<(), LedgerError> {
+    let known = "SELECT name FROM cofiAgent WHERE name = ?";
+    let known = Statement::named("agent_is_known", known).bind(agent.as_str());
+    tx.row(known).await?.map(|_| ()).ok_or_else(|| LedgerError::NoSuchAgent(agent.clone()))
+}
+
 fn bind(statement: Statement, agent: &AgentRecord) -> Statement {
     statement
         .bind(agent.storage_id.as_str())
@@ -101,12 +109,8 @@ fn bind(statement: Statement, agent: &AgentRecord) -> Statement {
 }
 
 fn agent(row: &Row) -> Result<AgentRecord, LedgerError> {
-    let name = row.text(0)?;
-    let name = name
-        .parse()
-        .map_err(|_| LedgerError::Corrupt { column: "cofiAgent.name".to_owned(), value: name })?;
     Ok(AgentRecord {
-        name,
+        name: row.agent(0, "cofiAgent")?,
         storage_id: row.text(1)?,
         advertise_address: row.text(2)?,
         version: row.text(3)?,

@@ -159,7 +159,6 @@ fn is_own(row: &Row) -> Result<bool, LedgerError> {
 
 async fn with_counts(tx: &mut Transaction, row: &Row) -> Result<BatchRecord, LedgerError> {
     let batch = BatchId(row.int(0)?);
-    let candidates = row.text(6)?;
     let counts = Counts { recordings: row.count(9)?, bytes: row.count(10)?, ..Counts::default() };
     Ok(BatchRecord {
         batch,
@@ -168,7 +167,7 @@ async fn with_counts(tx: &mut Transaction, row: &Row) -> Result<BatchRecord, Led
         process: row.int(3)?,
         category_mapping: row.int(4)?,
         audio_endpoint: row.text(5)?,
-        candidates: candidates.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
+        candidates: row.list(6)?,
         created: row.int(7)?,
         cancelled: row.flag(8)?,
         counts: count(tx, batch, counts).await?,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use cofi_proto::{AgentName, session::LidFailure};
 
 use super::{
-    AttemptRecord, Ledger, LedgerError, PendingLid, QuarantineRecord, ReportedResult,
+    AttemptRecord, Ledger, LedgerError, PendingLid, QuarantineRecord, ReportedResult, agents,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -34,11 +34,7 @@ impl Ledger {
     /// Quarantines an agent that was seen before; if it is already, that stays.
     pub async fn put_quarantine(&self, record: &QuarantineRecord) -> Result<(), LedgerError> {
         write_transaction!(self, |tx| {
-            let known = "SELECT name FROM cofiAgent WHERE name = ?";
-            let known = Statement::named("agent_is_known", known).bind(record.agent.as_str());
-            if tx.row(known).await?.is_none() {
-                return Err(LedgerError::NoSuchAgent(record.agent.clone()));
-            }
+            agents::must_be_known(tx, &record.agent).await?;
             let there = format!("{COLUMNS} WHERE name = ?");
             let there = Statement::named("quarantine", &there).bind(record.agent.as_str());
             if tx.row(there).await?.is_some() {
@@ -86,11 +82,8 @@ impl Ledger {
 }
 
 fn quarantine(row: &Row) -> Result<QuarantineRecord, LedgerError> {
-    let name = row.text(0)?;
-    let corrupt =
-        |_| LedgerError::Corrupt { column: "cofiAgentQuarantine.name".to_owned(), value: name.clone() };
     Ok(QuarantineRecord {
-        agent: name.parse().map_err(corrupt)?,
+        agent: row.agent(0, "cofiAgentQuarantine")?,
         fault: row.word(1)?,
         reason: row.text(2)?,
         since: row.int(3)?,
@@ -131,11 +124,6 @@ pub(super) async fn set_back(
     history::note(tx, &[failed.on(&result.agent).coded(&failure.code)]).await?;
     let select = "SELECT candidates FROM cofiBatch WHERE batchId = ?";
     let row = tx.row(Statement::named("candidates", select).bind(batch)).await?;
-    let candidates = row.ok_or(LedgerError::NoSuchBatch(result.recording.batch))?.text(0)?;
-    Ok(PendingLid {
-        agent: result.agent.to_string(),
-        recording: result.recording,
-        round,
-        candidates: candidates.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
-    })
+    let candidates = row.ok_or(LedgerError::NoSuchBatch(result.recording.batch))?.list(0)?;
+    Ok(PendingLid { agent: result.agent.to_string(), recording: result.recording, round, candidates })
 }

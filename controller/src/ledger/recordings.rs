@@ -306,12 +306,11 @@ fn planned(batch: BatchId, row: &Row) -> Result<PlannedRecording, LedgerError> {
 }
 
 fn pending(row: &Row) -> Result<PendingLid, LedgerError> {
-    let candidates = row.text(4)?;
     Ok(PendingLid {
         agent: row.text(0)?,
-        recording: RecordingId { batch: BatchId(row.int(1)?), ordinal: row.int(2)? },
+        recording: row.recording(1)?,
         round: round(row, 3)?,
-        candidates: candidates.split(',').filter(|code| !code.is_empty()).map(str::to_owned).collect(),
+        candidates: row.list(4)?,
     })
 }
 

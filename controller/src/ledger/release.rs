@@ -148,7 +148,7 @@ impl Ledger {
                 .bind(batch)
                 .bind(ordinal)
                 .bind(limit);
-            tx.rows(select).await?.iter().map(|row| Ok((id(row)?, row.text(2)?))).collect()
+            tx.rows(select).await?.iter().map(|row| Ok((row.recording(0)?, row.text(2)?))).collect()
         })
     }
 
@@ -266,13 +266,9 @@ async fn page(
     tx.rows(select).await?.iter().map(held).collect()
 }
 
-fn id(row: &Row) -> Result<RecordingId, LedgerError> {
-    Ok(RecordingId { batch: BatchId(row.int(0)?), ordinal: row.int(1)? })
-}
-
 fn held(row: &Row) -> Result<Held, LedgerError> {
     Ok(Held {
-        recording: id(row)?,
+        recording: row.recording(0)?,
         size: row.count(2)?,
         lid: row.word(3)?,
         agent: row.opt_text(4)?,

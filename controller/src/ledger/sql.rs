@@ -1,7 +1,7 @@
 //! Statements with values, and rows of values: what the ledger needs of SQL,
 //! in a form that does not depend on the database.
 
-use cofi_proto::Digest;
+use cofi_proto::{AgentName, BatchId, Digest, RecordingId};
 
 use super::LedgerError;
 
@@ -126,6 +126,23 @@ impl Row {
     pub(super) fn opt_digest(&self, column: usize) -> Result<Option<Digest>, LedgerError> {
         let digest = self.opt_blob(column)?.map(Digest::try_from).transpose();
         digest.map_err(|_| self.corrupt(column))
+    }
+
+    /// Words with commas between them, as the codes of candidates are kept.
+    pub(super) fn list(&self, column: usize) -> Result<Vec<String>, LedgerError> {
+        let words = self.text(column)?;
+        Ok(words.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// A recording, by two columns: the first of them, and the one after it.
+    pub(super) fn recording(&self, column: usize) -> Result<RecordingId, LedgerError> {
+        Ok(RecordingId { batch: BatchId(self.int(column)?), ordinal: self.int(column + 1)? })
+    }
+
+    /// The name of an agent, kept by `table`.
+    pub(super) fn agent(&self, column: usize, table: &str) -> Result<AgentName, LedgerError> {
+        let name = self.text(column)?;
+        name.parse().map_err(|_| LedgerError::Corrupt { column: format!("{table}.name"), value: name })
     }
 
     /// A column that holds one of a few fixed words.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
-    GiveUp, GiveUpScope, GivenUp, Ledger, LedgerError, Lid, Standing, StandingRecord, batches,
+    GiveUp, GiveUpScope, GivenUp, Ledger, LedgerError, Lid, Standing, StandingRecord, agents, batches,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -46,11 +46,7 @@ impl Ledger {
     /// Decides about an agent that was seen before.
     pub async fn put_standing(&self, record: &StandingRecord) -> Result<(), LedgerError> {
         write_transaction!(self, |tx| {
-            let known = "SELECT name FROM cofiAgent WHERE name = ?";
-            let known = Statement::named("agent_is_known", known).bind(record.agent.as_str());
-            if tx.row(known).await?.is_none() {
-                return Err(LedgerError::NoSuchAgent(record.agent.clone()));
-            }
+            agents::must_be_known(tx, &record.agent).await?;
             let update = "UPDATE cofiAgentStanding SET standing = ?, reason = ?, since = ?, deadline = ? WHERE name = ?";
             if tx.execute(bind(Statement::named("update_standing", update), record)).await? == 0 {
                 let insert = "INSERT INTO cofiAgentStanding (standing, reason, since, deadline, name) \
@@ -118,11 +114,8 @@ fn bind(statement: Statement, record: &StandingRecord) -> Statement {
 }
 
 fn standing(row: &Row) -> Result<StandingRecord, LedgerError> {
-    let name = row.text(0)?;
-    let corrupt =
-        |_| LedgerError::Corrupt { column: "cofiAgentStanding.name".to_owned(), value: name.clone() };
     Ok(StandingRecord {
-        agent: name.parse().map_err(corrupt)?,
+        agent: row.agent(0, "cofiAgentStanding")?,
         standing: row.word(1)?,
         reason: row.text(2)?,
         since: row.int(3)?,
@@ -155,10 +148,8 @@ async fn held(
         .bind(ordinal)
         .bind(limit)
         .push(tx.for_update());
-    let held = |row: &Row| {
-        let recording = RecordingId { batch: BatchId(row.int(0)?), ordinal: row.int(1)? };
-        Ok(Held { recording, lid: row.word(2)?, call: row.opt_int(3)? })
-    };
+    let held =
+        |row: &Row| Ok(Held { recording: row.recording(0)?, lid: row.word(2)?, call: row.opt_int(3)? });
     tx.rows(select).await?.iter().map(held).collect()
 }
 
