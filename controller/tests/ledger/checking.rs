@@ -1,9 +1,7 @@
 //! The checker finds what is planted, by name, and nothing in what Cofi itself
 //! has written.
 
-use cofi_controller::ledger::{
-    AgentRecord, Flaw, GiveUp, GiveUpScope, SharedTable, Standing, StandingRecord,
-};
+use cofi_controller::ledger::{Flaw, GiveUp, GiveUpScope, SharedTable, Standing, StandingRecord};
 use cofi_language::LanguageTable;
 use cofi_proto::BatchId;
 use rstest::rstest;
@@ -53,18 +51,6 @@ pub async fn flaws_in_pages(db: &Fixture, size: i64) -> Vec<Flaw> {
     flaws
 }
 
-async fn meet(db: &Fixture, agent: &str) {
-    let record = AgentRecord {
-        name: agent.parse().unwrap(),
-        storage_id: format!("storage of {agent}"),
-        advertise_address: scene::address(agent),
-        version: "1".to_owned(),
-        connected: true,
-        last_seen: scene::NOW,
-    };
-    db.ledger().put_agent(&record).await.unwrap();
-}
-
 /// Two batches with a recording in every state. Of the first, in order:
 /// identified on a, b, a; stored; not identified; not placed; planned; retried.
 /// The second is done with.
@@ -72,7 +58,7 @@ async fn scene(on: Engine) -> (Fixture, BatchId) {
     let db = Fixture::new(on).await;
     let ledger = db.ledger();
     for agent in ["a", "b"] {
-        meet(&db, agent).await;
+        scene::meet(db.ledger(), agent).await;
     }
     db.execute("INSERT INTO batchStatus (id, batchStatus) VALUES (1, 'Complete')").await;
     db.execute("INSERT INTO `call` (batchId, audioName) VALUES (1, 'call-0.wav'), (1, 'call-0.wav')").await;

@@ -2,11 +2,11 @@
 //! both.
 
 use cofi_controller::ledger::{
-    AgentFault, AgentRecord, Applied, AttemptRecord, FailureCount, GiveUp, GiveUpScope, HistoryRecord,
-    Ledger, LedgerError, PendingLid, QuarantineRecord, ReportedResult,
+    AgentFault, Applied, AttemptRecord, FailureCount, GiveUp, GiveUpScope, HistoryRecord, LedgerError,
+    PendingLid, QuarantineRecord, ReportedResult,
 };
 use cofi_proto::{
-    AgentName, BatchId, RecordingId,
+    BatchId, RecordingId,
     session::{FailureClass, LidFailure, LidOutcome},
 };
 use rstest::rstest;
@@ -19,29 +19,13 @@ use crate::{
     scene,
 };
 
-fn name(agent: &str) -> AgentName {
-    agent.parse().unwrap()
-}
-
 fn quarantined(agent: &str) -> QuarantineRecord {
     QuarantineRecord {
-        agent: name(agent),
+        agent: scene::agent(agent),
         fault: AgentFault::Engine,
         reason: "its engine failed".to_owned(),
         since: scene::NOW,
     }
-}
-
-async fn seen(ledger: &Ledger, agent: &str) {
-    let record = AgentRecord {
-        name: name(agent),
-        storage_id: "store".to_owned(),
-        advertise_address: scene::address(agent),
-        version: "1".to_owned(),
-        connected: true,
-        last_seen: scene::NOW,
-    };
-    ledger.put_agent(&record).await.unwrap();
 }
 
 /// The engine of `agent` failed on a recording.
@@ -53,7 +37,7 @@ fn engine_failed(batch: BatchId, ordinal: i64, round: i32, agent: &str) -> Repor
         class: FailureClass::Agent,
     };
     let result = scene::result(batch, ordinal, round, LidOutcome::Failed(failure));
-    ReportedResult { agent: name(agent), ..result }
+    ReportedResult { agent: scene::agent(agent), ..result }
 }
 
 async fn tell(db: &Fixture, result: &ReportedResult) -> Applied {
@@ -79,7 +63,7 @@ async fn stored(on: Engine) -> (Fixture, BatchId) {
     let db = Fixture::new(on).await;
     let batch = scene::batch_of(db.ledger(), 4).await;
     for agent in ["a", "b"] {
-        seen(db.ledger(), agent).await;
+        scene::meet(db.ledger(), agent).await;
     }
     scene::record(db.ledger(), batch, 0..3, "a").await;
     scene::record(db.ledger(), batch, 3..4, "b").await;
@@ -135,7 +119,7 @@ async fn what_an_agent_need_not_hold_cannot_fail_on_it(#[values(Sqlite, MariaDb)
     assert_eq!(tell(&db, &engine_failed(batch, 3, 1, "a")).await, Applied::Settled, "held by another");
     assert_eq!(state(&db, 3).await, "stored none 1 0 b -");
     let what = GiveUp {
-        agent: name("a"),
+        agent: scene::agent("a"),
         stored_before: scene::NOW + 1,
         scope: GiveUpScope::All,
         reason: "gone".to_owned(),
@@ -157,7 +141,7 @@ async fn others_get_what_a_quarantined_agent_holds_and_nothing_is_held_against_i
     tell(&db, &engine_failed(batch, 0, 1, "a")).await;
     // 1 is a probe: newer, and not failed.
     let what = GiveUp {
-        agent: name("a"),
+        agent: scene::agent("a"),
         stored_before: scene::NOW,
         scope: GiveUpScope::Open,
         reason: "quarantined".to_owned(),
@@ -178,7 +162,7 @@ async fn rounds_that_failed_count_on_the_next_host(#[values(Sqlite, MariaDb)] on
     let (db, batch) = stored(on).await;
     tell(&db, &engine_failed(batch, 0, 1, "a")).await;
     let what = GiveUp {
-        agent: name("a"),
+        agent: scene::agent("a"),
         stored_before: scene::NOW + 1,
         scope: GiveUpScope::All,
         reason: "away".to_owned(),
@@ -195,16 +179,16 @@ async fn quarantine_is_kept_until_it_is_lifted(#[values(Sqlite, MariaDb)] on: En
     let db = Fixture::new(on).await;
     let ledger = db.ledger();
     let unknown = ledger.put_quarantine(&quarantined("a")).await;
-    assert!(matches!(unknown, Err(LedgerError::NoSuchAgent(agent)) if agent == name("a")));
-    seen(ledger, "a").await;
+    assert!(matches!(unknown, Err(LedgerError::NoSuchAgent(agent)) if agent == scene::agent("a")));
+    scene::meet(ledger, "a").await;
     ledger.put_quarantine(&quarantined("a")).await.unwrap();
     let again = QuarantineRecord { reason: "another".to_owned(), since: 5, ..quarantined("a") };
     ledger.put_quarantine(&again).await.unwrap();
     assert_eq!(ledger.quarantines().await.unwrap(), [quarantined("a")]);
-    assert!(ledger.lift_quarantine(&name("a"), "it does well", scene::NOW + 1).await.unwrap());
-    assert!(!ledger.lift_quarantine(&name("a"), "it does well", scene::NOW + 2).await.unwrap());
+    assert!(ledger.lift_quarantine(&scene::agent("a"), "it does well", scene::NOW + 1).await.unwrap());
+    assert!(!ledger.lift_quarantine(&scene::agent("a"), "it does well", scene::NOW + 2).await.unwrap());
     assert!(ledger.quarantines().await.unwrap().is_empty());
-    let history = ledger.agent_history(&name("a"), 10).await.unwrap();
+    let history = ledger.agent_history(&scene::agent("a"), 10).await.unwrap();
     let kinds: Vec<(&str, Option<&str>)> =
         history.iter().map(|entry| (entry.kind.as_str(), entry.code.as_deref())).collect();
     assert_eq!(kinds, [("agent_trusted", None), ("agent_quarantined", Some("engine"))]);
@@ -217,7 +201,7 @@ async fn history_of_a_recording_is_told_newest_first(#[values(Sqlite, MariaDb)] 
     let recording = RecordingId { batch, ordinal: 0 };
     let refused = AttemptRecord {
         recording,
-        agent: name("b"),
+        agent: scene::agent("b"),
         code: "agent_io".to_owned(),
         reason: "input/output error".to_owned(),
         at: scene::NOW - 5,
@@ -243,7 +227,7 @@ async fn history_of_a_recording_is_told_newest_first(#[values(Sqlite, MariaDb)] 
     let failure =
         FailureCount { code: "worker_crashed".to_owned(), recordings: 1, reason: "it died".to_owned() };
     assert_eq!(counted, [failure]);
-    assert_eq!(db.ledger().open_at(&name("a")).await.unwrap(), 2);
+    assert_eq!(db.ledger().open_at(&scene::agent("a")).await.unwrap(), 2);
 }
 
 #[rstest]

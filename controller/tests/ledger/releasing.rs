@@ -2,10 +2,10 @@
 //! else, and all that is known of it stays.
 
 use cofi_controller::ledger::{
-    AgentRecord, Applied, Custody, GiveUp, GiveUpScope, Ledger, LedgerError, Placement, Recorded,
-    ReleaseCause, ReleaseCounts, ReleaseScope, ReleaseTerms, Released, ReleasedCount,
+    Applied, Custody, GiveUp, GiveUpScope, Ledger, LedgerError, Placement, Recorded, ReleaseCause,
+    ReleaseCounts, ReleaseScope, ReleaseTerms, Released, ReleasedCount,
 };
-use cofi_proto::{AgentName, BatchId, RecordingId};
+use cofi_proto::{BatchId, RecordingId};
 use rstest::rstest;
 
 use crate::{
@@ -20,22 +20,6 @@ use crate::{
 /// When the tests release: an hour after the last result.
 const LATER: i64 = scene::NOW + 3_600_000_000;
 
-fn name(agent: &str) -> AgentName {
-    agent.parse().unwrap()
-}
-
-async fn meet(ledger: &Ledger, agent: &str) {
-    let record = AgentRecord {
-        name: name(agent),
-        storage_id: "store".to_owned(),
-        advertise_address: scene::address(agent),
-        version: "1".to_owned(),
-        connected: true,
-        last_seen: scene::NOW,
-    };
-    ledger.put_agent(&record).await.unwrap();
-}
-
 fn terms(cause: ReleaseCause) -> ReleaseTerms {
     ReleaseTerms { cause, reason: "archived".to_owned(), older_than_seconds: 0 }
 }
@@ -47,7 +31,7 @@ async fn distributed(on: Engine) -> (Fixture, BatchId) {
     let db = Fixture::new(on).await;
     let ledger = db.ledger();
     for agent in ["a", "b"] {
-        meet(ledger, agent).await;
+        scene::meet(ledger, agent).await;
     }
     let batch = scene::batch_of(ledger, 12).await;
     scene::record(ledger, batch, 0..8, "a").await;
@@ -140,12 +124,12 @@ async fn retention_looks_at_one_agent_and_leaves_what_can_be_tried_again(
 ) {
     let (db, batch) = distributed(on).await;
     let terms = terms(ReleaseCause::Retention);
-    let (recordings, counts, _) = look(db.ledger(), &ReleaseScope::Agent(name("a")), &terms).await;
+    let (recordings, counts, _) = look(db.ledger(), &ReleaseScope::Agent(scene::agent("a")), &terms).await;
     assert_eq!(recordings, ids(batch, &[0, 1, 2]));
     assert_eq!(counts.needed, 1);
     let failed = db.ledger().release(&ids(batch, &[5]), &terms, LATER).await.unwrap();
     assert_eq!((failed.counts.released, failed.counts.unidentified), (0, 1));
-    let (recordings, ..) = look(db.ledger(), &ReleaseScope::Agent(name("b")), &terms).await;
+    let (recordings, ..) = look(db.ledger(), &ReleaseScope::Agent(scene::agent("b")), &terms).await;
     assert_eq!(recordings, ids(batch, &[8]));
 }
 
@@ -213,12 +197,18 @@ async fn everything_that_is_known_of_a_released_recording_stays(#[values(Sqlite,
 async fn host_is_told_until_it_says_that_the_files_are_gone(#[values(Sqlite, MariaDb)] on: Engine) {
     let (db, batch) = distributed(on).await;
     let ledger = db.ledger();
-    assert_eq!(ledger.custody(&name("a")).await.unwrap(), Custody { stored: 8, settled: 6, releasing: 0 });
+    assert_eq!(
+        ledger.custody(&scene::agent("a")).await.unwrap(),
+        Custody { stored: 8, settled: 6, releasing: 0 }
+    );
     ledger.release(&ids(batch, &[0, 1, 2, 8]), &terms(ReleaseCause::Operator), LATER).await.unwrap();
-    assert_eq!(ledger.custody(&name("a")).await.unwrap(), Custody { stored: 5, settled: 3, releasing: 3 });
+    assert_eq!(
+        ledger.custody(&scene::agent("a")).await.unwrap(),
+        Custody { stored: 5, settled: 3, releasing: 3 }
+    );
     let due = async |agent: &str, after: Option<i64>, limit| {
         let after = after.map(|ordinal| RecordingId { batch, ordinal });
-        let due = ledger.releases_due(&name(agent), after, limit).await.unwrap();
+        let due = ledger.releases_due(&scene::agent(agent), after, limit).await.unwrap();
         due.into_iter().map(|(recording, reason)| (recording.ordinal, reason)).collect::<Vec<_>>()
     };
     let archived = |ordinals: &[i64]| {
@@ -232,14 +222,17 @@ async fn host_is_told_until_it_says_that_the_files_are_gone(#[values(Sqlite, Mar
     // Twice the same, one that it holds, one of another host, one of nobody.
     let said = ids(batch, &[0, 0, 2, 3, 8, 99]);
     for now in [LATER + 1, LATER + 2] {
-        ledger.confirm_releases(&name("a"), &said, now).await.unwrap();
+        ledger.confirm_releases(&scene::agent("a"), &said, now).await.unwrap();
     }
     assert_eq!(due("a", None, 9).await, archived(&[1]));
     assert_eq!(due("b", None, 9).await, archived(&[8]));
     assert_eq!(count().await, ReleasedCount { recordings: 4, unconfirmed: 2 });
     let done = db.column("SELECT COALESCE(doneAt, 0) FROM cofiRelease ORDER BY ordinal").await;
     assert_eq!(done, [(LATER + 1).to_string(), "0".to_owned(), (LATER + 1).to_string(), "0".to_owned()]);
-    assert_eq!(ledger.custody(&name("a")).await.unwrap(), Custody { stored: 5, settled: 3, releasing: 1 });
+    assert_eq!(
+        ledger.custody(&scene::agent("a")).await.unwrap(),
+        Custody { stored: 5, settled: 3, releasing: 1 }
+    );
 }
 
 #[rstest]
@@ -250,7 +243,7 @@ async fn released_recording_belongs_to_nobody_again(#[values(Sqlite, MariaDb)] o
     ledger.release(&ids(batch, &[0, 1, 5]), &terms(ReleaseCause::Operator), LATER).await.unwrap();
     // Its host is lost.
     let what = GiveUp {
-        agent: name("a"),
+        agent: scene::agent("a"),
         stored_before: i64::MAX,
         scope: GiveUpScope::All,
         reason: "away".to_owned(),

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cofi_controller::{
     delivery::{Host, Sent, StoredRecording},
-    ledger::{Applied, Begun, Ledger, ManifestEntry, NewBatch, PlacementFailure, Recorded, ReportedResult},
+    ledger::{
+        AgentRecord, Applied, Begun, Ledger, ManifestEntry, NewBatch, PlacementFailure, Recorded,
+        ReportedResult,
+    },
     name::name_key,
 };
 use cofi_proto::{
-    BatchId, Digest, RecordingId,
+    AgentName, BatchId, Digest, RecordingId,
     session::{FailureClass, Identified, LidFailure, LidOutcome},
 };
 
@@ -139,6 +142,23 @@ pub fn unplaceable(batch: BatchId, ordinal: i64) -> PlacementFailure {
         reason: "its size is 0, was 1000".to_owned(),
         attempts: 1,
     }
+}
+
+pub fn agent(name: &str) -> AgentName {
+    name.parse().unwrap()
+}
+
+/// An agent says for the first time that it is there.
+pub async fn meet(ledger: &Ledger, name: &str) {
+    let record = AgentRecord {
+        name: agent(name),
+        storage_id: format!("storage of {name}"),
+        advertise_address: address(name),
+        version: "1".to_owned(),
+        connected: true,
+        last_seen: NOW,
+    };
+    ledger.put_agent(&record).await.unwrap();
 }
 
 /// Records these recordings as held by `agent`, all for the first time.

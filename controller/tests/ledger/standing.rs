@@ -1,9 +1,9 @@
 //! What was decided about agents, and placing again what they held.
 
 use cofi_controller::ledger::{
-    AgentRecord, GiveUp, GiveUpScope, Ledger, LedgerError, PendingLid, Recorded, Standing, StandingRecord,
+    GiveUp, GiveUpScope, Ledger, LedgerError, PendingLid, Recorded, Standing, StandingRecord,
 };
-use cofi_proto::{AgentName, BatchId, RecordingId};
+use cofi_proto::{BatchId, RecordingId};
 use rstest::rstest;
 
 use crate::{
@@ -14,25 +14,9 @@ use crate::{
     scene,
 };
 
-fn name(agent: &str) -> AgentName {
-    agent.parse().unwrap()
-}
-
-async fn seen(ledger: &Ledger, agent: &str) {
-    let record = AgentRecord {
-        name: name(agent),
-        storage_id: "store".to_owned(),
-        advertise_address: scene::address(agent),
-        version: "1".to_owned(),
-        connected: true,
-        last_seen: scene::NOW,
-    };
-    ledger.put_agent(&record).await.unwrap();
-}
-
 fn decided(agent: &str, standing: Standing, deadline: Option<i64>) -> StandingRecord {
     StandingRecord {
-        agent: name(agent),
+        agent: scene::agent(agent),
         standing,
         reason: "works on it".to_owned(),
         since: scene::NOW,
@@ -42,7 +26,7 @@ fn decided(agent: &str, standing: Standing, deadline: Option<i64>) -> StandingRe
 
 fn all_of(agent: &str) -> GiveUp {
     GiveUp {
-        agent: name(agent),
+        agent: scene::agent(agent),
         stored_before: scene::NOW + 1,
         scope: GiveUpScope::All,
         reason: "away for 15 minutes".to_owned(),
@@ -69,9 +53,9 @@ async fn standing_is_kept_changed_and_cleared(#[values(Sqlite, MariaDb)] on: Eng
     let db = Fixture::new(on).await;
     let ledger = db.ledger();
     let unknown = ledger.put_standing(&decided("a", Standing::Draining, None)).await;
-    assert!(matches!(unknown, Err(LedgerError::NoSuchAgent(agent)) if agent == name("a")));
+    assert!(matches!(unknown, Err(LedgerError::NoSuchAgent(agent)) if agent == scene::agent("a")));
     for agent in ["a", "b"] {
-        seen(ledger, agent).await;
+        scene::meet(ledger, agent).await;
     }
     let draining = decided("a", Standing::Draining, Some(scene::NOW + 9));
     let removed = decided("b", Standing::Removed, None);
@@ -79,10 +63,10 @@ async fn standing_is_kept_changed_and_cleared(#[values(Sqlite, MariaDb)] on: Eng
         ledger.put_standing(record).await.unwrap();
     }
     assert_eq!(ledger.standings().await.unwrap(), [draining.clone(), removed]);
-    assert_eq!(ledger.standing(&name("a")).await.unwrap(), Some(draining));
-    assert!(ledger.clear_standing(&name("a"), scene::NOW).await.unwrap());
-    assert!(!ledger.clear_standing(&name("a"), scene::NOW).await.unwrap());
-    assert_eq!(ledger.standing(&name("a")).await.unwrap(), None);
+    assert_eq!(ledger.standing(&scene::agent("a")).await.unwrap(), Some(draining));
+    assert!(ledger.clear_standing(&scene::agent("a"), scene::NOW).await.unwrap());
+    assert!(!ledger.clear_standing(&scene::agent("a"), scene::NOW).await.unwrap());
+    assert_eq!(ledger.standing(&scene::agent("a")).await.unwrap(), None);
     let events = db.column("SELECT kind FROM cofiEvent WHERE agent = 'a' ORDER BY id").await;
     assert_eq!(events, ["agent_lost", "agent_draining", "agent_resumed"]);
 }
@@ -149,7 +133,7 @@ async fn recording_that_is_placed_again_moves_and_is_not_identified_twice(
     // What was known of the content stays, also what later stages made of it.
     let call = db.record("SELECT * FROM `call` WHERE audioName = 'call-2.wav'").await;
     assert_eq!([&call["lang"], &call["status"], &call["ip"]], ["hi", "Transcription", "c.example"]);
-    let pending = db.ledger().pending_lids(&name("c"), None, 100).await.unwrap();
+    let pending = db.ledger().pending_lids(&scene::agent("c"), None, 100).await.unwrap();
     let pending: Vec<i64> = pending.iter().map(|PendingLid { recording, .. }| recording.ordinal).collect();
     assert_eq!(pending, [5, 6, 7, 8, 9]);
     // The old host is late: held elsewhere, and its result is welcome.
