@@ -5,10 +5,12 @@ use std::{env, error::Error, path::PathBuf};
 
 use prost::Message;
 
-const DEFINITIONS: [&str; 6] = [
+const DEFINITIONS: [&str; 8] = [
+    "cofi/v1/access.proto",
     "cofi/v1/batch.proto",
     "cofi/v1/call.proto",
     "cofi/v1/check.proto",
+    "cofi/v1/enrolment.proto",
     "cofi/v1/explain.proto",
     "cofi/v1/fleet.proto",
     "cofi/agent/v1/agent.proto",
