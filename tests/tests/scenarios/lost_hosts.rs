@@ -33,6 +33,16 @@ async fn shared(cluster: &mut Cluster) -> Result<(Corpus, i64)> {
         Ok((usize::try_from(tables.distributed(batch).await?)? == RECORDINGS).then_some(()))
     })
     .await?;
+    // What it was about to answer when it was told to hang has its row as well.
+    let journal = cluster.agents[0].journal().await?;
+    let mut before = 0;
+    until("the first host to hang, and all its results to be heard", SOON, async || {
+        let asked = cluster.agents[0].desk.requests()?.len();
+        let hangs = asked > journal.finished(batch).await?.len() && asked == before;
+        before = asked;
+        Ok((hangs && journal.unreceipted().await? == 0).then_some(()))
+    })
+    .await?;
     Ok((corpus, batch))
 }
 
