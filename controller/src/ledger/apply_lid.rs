@@ -11,7 +11,9 @@ use cofi_proto::BatchId;
 use self::page::{Page, Scope};
 pub(super) use self::rows::is_same_duration;
 use super::{
-    Ledger, LedgerError, LidReport, batches,
+    Ledger, LedgerError, LidReport,
+    audit::Target,
+    batches,
     database::Transaction,
     history::{self, Event},
     lid_status, write_transaction,
@@ -53,6 +55,7 @@ impl Ledger {
             let own = batches::is_own_batch(tx, batch).await?;
             let nameless = lid_status::nameless(tx, batch).await?;
             note_once(tx, batch, "lid_apply_begun", now, "").await?;
+            self.note_deed(tx, Target::Batch(batch), "calls brought in line with lidStatus").await?;
             Ok((own, nameless))
         })
     }

@@ -4,6 +4,7 @@ use cofi_proto::BatchId;
 
 use super::{
     AnyBatch, BatchRecord, Counts, FailedRecording, Highlights, Ledger, LedgerError, Lid, Placement,
+    audit::Target,
     database::Transaction,
     earlier,
     history::{self, Event},
@@ -104,6 +105,9 @@ impl Ledger {
             let cancelled =
                 tx.execute(Statement::named("cancel_planned", cancel).long().bind(now).bind(batch.0)).await?;
             let words = format!("{cancelled} recordings");
+            if cancelled > 0 || !record.cancelled {
+                self.note_deed(tx, Target::Batch(batch), &words).await?;
+            }
             history::note(tx, &[Event::of_batch(now, "cancelled", batch, words)]).await?;
             Ok(cancelled)
         })

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use cofi_identity::{
+    IssueError,
+    token::{JoinRefused, TokenId},
+};
 use cofi_proto::{AgentName, BatchId};
 
 use super::Finding;
@@ -83,6 +87,22 @@ pub enum LedgerError {
         .0
     )]
     Released(BatchId, Vec<i64>),
+    /// No token of that id was ever recorded.
+    #[error("there is no token {0}")]
+    NoSuchToken(TokenId),
+    /// The token does not let the machine in.
+    #[error(transparent)]
+    Join(#[from] JoinRefused),
+    /// The agent was removed: it neither joins nor renews.
+    #[error("agent {0} was removed: let it come back with cofi agent resume {0} first")]
+    AgentRemoved(AgentName),
+    /// The certificate that the agent shows, or would be given again, was
+    /// revoked.
+    #[error("certificate of agent {0} revoked: join anew with a token from cofi token create --join {0}")]
+    CertificateRevoked(AgentName),
+    /// A certificate could not be made.
+    #[error("issue a certificate for agent {0}")]
+    Issue(AgentName, #[source] IssueError),
     /// The database was never migrated, by an older version, or half.
     #[error("the database is not migrated to this version: run `cofi-controller migrate` on it first")]
     NotMigrated,

@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet, hash_map::Entry};
 use cofi_proto::{BatchId, Digest};
 
 use super::{
-    Begun, Ledger, LedgerError, ManifestEntry, NameColumn, NameColumns, NewBatch, batches,
+    Begun, Ledger, LedgerError, ManifestEntry, NameColumn, NameColumns, NewBatch,
+    audit::Target,
+    batches,
     database::Transaction,
     read_transaction,
     sql::{Statement, chunks},
@@ -161,6 +163,8 @@ impl Ledger {
             if tx.execute(flip).await? == 0 {
                 return batches::must_be_own(tx, batch).await;
             }
+            let words = planned(tx, batch).await?;
+            self.note_deed(tx, Target::Batch(batch), &words).await?;
             let others = "UPDATE batchStatus SET currentBatch = 0 WHERE currentBatch <> 0 AND id <> ?";
             tx.execute(Statement::named("end_current", others).bind(batch.0)).await?;
             let start = "UPDATE batchStatus SET currentBatch = 1, batchStatus = 'InProgress', \
@@ -220,6 +224,14 @@ fn insert_entries(batch: BatchId, entries: &[&ManifestEntry]) -> Statement {
             .bind(i64::try_from(entry.size).unwrap_or(i64::MAX))
             .bind(entry.mtime)
     })
+}
+
+/// What was planned, in words.
+async fn planned(tx: &mut Transaction, batch: BatchId) -> Result<String, LedgerError> {
+    let select = "SELECT recordings, source FROM cofiBatch WHERE batchId = ?";
+    let row = tx.row(Statement::named("planned_batch", select).bind(batch.0)).await?;
+    let row = row.ok_or(LedgerError::NoSuchBatch(batch))?;
+    Ok(format!("{} recordings of {}", row.count(0)?, row.text(1)?))
 }
 
 async fn discard(tx: &mut Transaction, batch: i64) -> Result<(), LedgerError> {

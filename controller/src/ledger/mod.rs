@@ -9,9 +9,11 @@
 
 mod agents;
 mod apply_lid;
+mod audit;
 mod batches;
 mod call_languages;
 mod calls;
+mod certificates;
 mod check;
 mod database;
 mod earlier;
@@ -35,8 +37,9 @@ mod settle;
 mod sql;
 mod standing;
 mod stored;
+mod tokens;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use check::{CheckScope, CheckedPage, Flaw, FlawKey, FlawKind, HeldRecording, SharedTable};
 use database::Database;
@@ -59,6 +62,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 pub struct Ledger {
     database: Database,
+    /// On whose behalf it changes something; none: the controller's own.
+    deed: Option<Arc<Deed>>,
 }
 
 impl Ledger {
@@ -69,7 +74,16 @@ impl Ledger {
         if database.is_server() {
             schema::assert_ready(&mut database.begin_writing().await?).await?;
         }
-        Ok(Self { database })
+        Ok(Self { database, deed: None })
+    }
+
+    /// The same ledger, which acts for a deed: the first change that an operator
+    /// can ask for writes the deed into the audit, in the same transaction. One
+    /// deed is one row, however many changes it makes. What is refused, or finds
+    /// nothing to change, writes none.
+    #[must_use]
+    pub fn acting(&self, deed: Deed) -> Self {
+        Self { database: self.database.clone(), deed: Some(Arc::new(deed)) }
     }
 
     /// Claims the database: there is one controller a database.

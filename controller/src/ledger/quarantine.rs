@@ -6,6 +6,7 @@ use cofi_proto::{AgentName, session::LidFailure};
 
 use super::{
     AttemptRecord, Ledger, LedgerError, PendingLid, QuarantineRecord, ReportedResult, agents,
+    audit::Target,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -66,6 +67,7 @@ impl Ledger {
             let was = tx.execute(delete).await? > 0;
             if was {
                 history::note(tx, &[Event::of_agent(now, "agent_trusted", agent, reason)]).await?;
+                self.note_deed(tx, Target::Agent(agent), &format!("quarantine lifted: {reason}")).await?;
             }
             Ok(was)
         })

@@ -6,7 +6,9 @@ use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
     Ledger, LedgerError, ManifestRecord, PendingLid, PlannedRecording, RecordingFilter, RecordingRecord,
-    ReleaseRecord, Retried, SourceStamp, batches,
+    ReleaseRecord, Retried, SourceStamp,
+    audit::Target,
+    batches,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -196,6 +198,7 @@ impl Ledger {
             if placements + identifications > 0 {
                 batches::wake(tx, batch).await?;
                 let words = format!("{placements} placements, {identifications} identifications");
+                self.note_deed(tx, Target::Batch(batch), &words).await?;
                 history::note(tx, &[Event::of_batch(now, "retried", batch, words)]).await?;
             }
             retried.released = count_released_failures(tx, batch).await?;

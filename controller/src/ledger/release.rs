@@ -17,7 +17,9 @@ use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
     Ledger, LedgerError, Lid, ReleaseCause, ReleaseCounts, ReleaseScope, ReleaseTerms, Released,
-    ReleasedCount, batches,
+    ReleasedCount,
+    audit::Target,
+    batches,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -121,6 +123,8 @@ impl Ledger {
                     gone += release_some(tx, batch, chunk, terms, now, &mut released).await?;
                 }
                 if gone > 0 {
+                    // Others of the same deed may follow, so that none are counted.
+                    self.note_deed(tx, Target::Batch(batch), &terms.reason).await?;
                     let words = format!("{gone} recordings: {}", terms.reason);
                     let event = Event::of_batch(now, "released", batch, words).coded(terms.cause.as_str());
                     history::note(tx, &[event]).await?;

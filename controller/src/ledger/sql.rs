@@ -1,6 +1,8 @@
 //! Statements with values, and rows of values: what the ledger needs of SQL,
 //! in a form that does not depend on the database.
 
+use std::str::FromStr;
+
 use cofi_proto::{AgentName, BatchId, Digest, RecordingId};
 
 use super::LedgerError;
@@ -121,6 +123,28 @@ impl Row {
             Some(Value::Null) => Ok(None),
             Some(Value::Int(_) | Value::Real(_) | Value::Text(_)) | None => Err(self.corrupt(column)),
         }
+    }
+
+    pub(super) fn blob(&self, column: usize) -> Result<Vec<u8>, LedgerError> {
+        self.opt_blob(column)?.map(<[u8]>::to_vec).ok_or_else(|| self.corrupt(column))
+    }
+
+    /// So many bytes.
+    pub(super) fn array<const BYTES: usize>(&self, column: usize) -> Result<[u8; BYTES], LedgerError> {
+        self.opt_array(column)?.ok_or_else(|| self.corrupt(column))
+    }
+
+    pub(super) fn opt_array<const BYTES: usize>(
+        &self,
+        column: usize,
+    ) -> Result<Option<[u8; BYTES]>, LedgerError> {
+        let bytes = self.opt_blob(column)?.map(<[u8; BYTES]>::try_from).transpose();
+        bytes.map_err(|_| self.corrupt(column))
+    }
+
+    /// A column whose text has the form of a type of its own.
+    pub(super) fn parsed<T: FromStr>(&self, column: usize) -> Result<T, LedgerError> {
+        self.text(column)?.parse().map_err(|_| self.corrupt(column))
     }
 
     pub(super) fn opt_digest(&self, column: usize) -> Result<Option<Digest>, LedgerError> {

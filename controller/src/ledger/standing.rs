@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
-    GiveUp, GiveUpScope, GivenUp, Ledger, LedgerError, Lid, Standing, StandingRecord, agents, batches,
+    GiveUp, GiveUpScope, GivenUp, Ledger, LedgerError, Lid, Standing, StandingRecord, agents,
+    audit::Target,
+    batches, certificates,
     database::Transaction,
     history::{self, Event},
     read_transaction,
@@ -46,6 +48,10 @@ impl Ledger {
     /// Decides about an agent that was seen before.
     pub async fn put_standing(&self, record: &StandingRecord) -> Result<(), LedgerError> {
         write_transaction!(self, |tx| {
+            if record.standing == Standing::Removed {
+                // Who joins at this moment either comes first or is refused.
+                certificates::lock(tx).await?;
+            }
             agents::must_be_known(tx, &record.agent).await?;
             let update = "UPDATE cofiAgentStanding SET standing = ?, reason = ?, since = ?, deadline = ? WHERE name = ?";
             if tx.execute(bind(Statement::named("update_standing", update), record)).await? == 0 {
@@ -60,6 +66,8 @@ impl Ledger {
                 Standing::Removed => "agent_removed",
                 Standing::Lost => "agent_lost",
             };
+            let words = format!("{}: {}", record.standing.as_str(), record.reason);
+            self.note_deed(tx, Target::Agent(&record.agent), words.trim_end_matches(": ")).await?;
             let decided = Event::of_agent(record.since, kind, &record.agent, record.reason.as_str());
             history::note(tx, &[decided]).await
         })
@@ -73,6 +81,7 @@ impl Ledger {
             let had_one = tx.execute(delete).await? > 0;
             if had_one {
                 history::note(tx, &[Event::of_agent(now, "agent_resumed", agent, "")]).await?;
+                self.note_deed(tx, Target::Agent(agent), "takes work again").await?;
             }
             Ok(had_one)
         })
@@ -101,6 +110,16 @@ impl Ledger {
             }
             Ok(GivenUp { recordings, last })
         })
+    }
+}
+
+/// Refuses an agent that was removed.
+pub(super) async fn must_not_be_removed(tx: &mut Transaction, agent: &AgentName) -> Result<(), LedgerError> {
+    let select = "SELECT standing FROM cofiAgentStanding WHERE name = ?";
+    let row = tx.row(Statement::named("is_removed", select).bind(agent.as_str())).await?;
+    match row.map(|row| row.word(0)).transpose()? {
+        Some(Standing::Removed) => Err(LedgerError::AgentRemoved(agent.clone())),
+        Some(Standing::Draining | Standing::Lost) | None => Ok(()),
     }
 }
 

@@ -99,7 +99,12 @@ impl RpcError {
                 LedgerError::NoSuchAgent(_) => Some("name"),
                 LedgerError::NoSuchRecording(..) => Some("recording"),
                 LedgerError::Released(..) => Some("ordinals"),
+                LedgerError::NoSuchToken(_) => Some("token_id"),
                 LedgerError::NoSuchRow { .. }
+                | LedgerError::Join(_)
+                | LedgerError::AgentRemoved(_)
+                | LedgerError::CertificateRevoked(_)
+                | LedgerError::Issue(..)
                 | LedgerError::BatchCancelled(_)
                 | LedgerError::EarlierBatch(_)
                 | LedgerError::NothingToCancel(_)
@@ -131,20 +136,24 @@ impl RpcError {
 
 fn ledger_code(error: &LedgerError) -> Code {
     match error {
-        LedgerError::NoSuchBatch(_) | LedgerError::NoSuchAgent(_) | LedgerError::NoSuchRecording(..) => {
-            Code::NotFound
-        }
+        LedgerError::NoSuchBatch(_)
+        | LedgerError::NoSuchAgent(_)
+        | LedgerError::NoSuchRecording(..)
+        | LedgerError::NoSuchToken(_) => Code::NotFound,
+        LedgerError::Join(_) | LedgerError::CertificateRevoked(_) => Code::PermissionDenied,
         LedgerError::NoSuchRow { .. } => Code::InvalidArgument,
         LedgerError::KeyTaken(..) => Code::AlreadyExists,
         LedgerError::BatchCancelled(_)
         | LedgerError::EarlierBatch(_)
         | LedgerError::NothingToCancel(_)
+        | LedgerError::AgentRemoved(_)
         | LedgerError::Released(..) => Code::FailedPrecondition,
         LedgerError::Busy(_) => Code::Aborted,
         LedgerError::Unavailable(_) | LedgerError::OutcomeUnknown(_) => Code::Unavailable,
         LedgerError::Guard { .. }
         | LedgerError::Corrupt { .. }
         | LedgerError::Claimed
+        | LedgerError::Issue(..)
         | LedgerError::Database(_)
         | LedgerError::NotMigrated
         | LedgerError::NewerSchema

@@ -1,6 +1,7 @@
 //! What the ledger takes and gives, by subject.
 
 mod agent;
+mod audit;
 mod batch;
 mod call;
 mod earlier;
@@ -10,9 +11,11 @@ mod outcome;
 mod plan;
 mod recording;
 mod release;
+mod token;
 mod words;
 
 pub use agent::*;
+pub use audit::*;
 pub use batch::*;
 pub use call::*;
 pub use earlier::*;
@@ -22,4 +25,5 @@ pub use outcome::*;
 pub use plan::*;
 pub use recording::*;
 pub use release::*;
+pub use token::*;
 pub use words::*;

@@ -83,6 +83,31 @@ words! {
 }
 
 words! {
+    /// What a token is.
+    TokenKind {
+        /// A machine joins with it.
+        Join = "join",
+        /// Its bearer may look.
+        Viewer = "viewer",
+        /// Its bearer may look, and change.
+        Operator = "operator",
+    }
+}
+
+/// What has become of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenState {
+    /// It lets its bearer in.
+    Good,
+    /// A machine joined with it.
+    Used,
+    /// Its time is over.
+    Expired,
+    /// It was revoked.
+    Revoked,
+}
+
+words! {
     /// Where a recording's identification stands.
     Lid {
         /// Not identified in its round yet.

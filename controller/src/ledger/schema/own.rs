@@ -36,7 +36,7 @@ pub(super) const SHARED: Migration = Migration {
 };
 
 /// Cofi's own tables, in order.
-pub(super) const OWN: [Migration; 4] = [
+pub(super) const OWN: [Migration; 5] = [
     Migration {
         version: 1,
         description: "Cofi's own tables",
@@ -61,10 +61,16 @@ pub(super) const OWN: [Migration; 4] = [
         tables: include_str!("../../../../migrations/mysql/0004_agent_quarantine_tables.sql"),
         rows: "",
     },
+    Migration {
+        version: 5,
+        description: "tokens, certificates and the audit",
+        tables: include_str!("../../../../migrations/mysql/0005_access_tables.sql"),
+        rows: "",
+    },
 ];
 
 /// The tables that those make, with all of their columns.
-pub(super) const TABLES: [(&str, &[&str]); 9] = [
+pub(super) const TABLES: [(&str, &[&str]); 12] = [
     (NOTES, &["version", "description", "done", "begunAt", "doneAt"]),
     (
         "cofiBatch",
@@ -112,6 +118,28 @@ pub(super) const TABLES: [(&str, &[&str]); 9] = [
     ("cofiAgentStanding", &["name", "standing", "reason", "since", "deadline"]),
     ("cofiRelease", &["batchId", "ordinal", "agent", "cause", "reason", "at", "doneAt"]),
     ("cofiAgentQuarantine", &["name", "fault", "reason", "since"]),
+    (
+        "cofiToken",
+        &[
+            "id",
+            "tokenId",
+            "kind",
+            "agent",
+            "hash",
+            "note",
+            "createdAt",
+            "expiresAt",
+            "revokedAt",
+            "usedAt",
+            "usedBy",
+            "certificate",
+        ],
+    ),
+    (
+        "cofiAgentCertificate",
+        &["serial", "agent", "keyHash", "issuedAt", "expiresAt", "revokedAt", "certificate"],
+    ),
+    ("cofiAudit", &["id", "deed", "at", "actor", "peer", "action", "target", "denied", "detail", "count"]),
     ("cofiEvent", &["id", "at", "kind", "batchId", "ordinal", "agent", "code", "reason"]),
     ("cofiMeta", &["one", "databaseId", "controllerGeneration"]),
 ];
