@@ -24,14 +24,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::server::Connected;
 
 use crate::{
+    access::{Denials, Guard},
     check::Answers,
     commit::{self, Applier, Recorder},
     custody::Custodian,
     dispatch::{Dispatch, Dispatcher},
+    door::{Connection, Peer},
     health::Health,
     lane::Readers,
     ledger::{AgentLedger, LedgerError},
-    rpc::{self, Agents},
+    rpc::{self, Agents, IdentityCalls},
 };
 
 /// What it is made of.
@@ -53,6 +55,8 @@ pub struct AgentSide {
     pub readers: Arc<dyn Readers>,
     /// How long an agent may be away before what it holds is placed again.
     pub replace_after: Duration,
+    /// Where refusals are counted.
+    pub denials: Denials,
 }
 
 /// A part, to be run by the caller.
@@ -84,7 +88,17 @@ impl AgentSide {
     /// Puts it together. Agents that had a session when the controller was last
     /// up are waited for: they may hold recordings that nobody recorded.
     pub async fn assemble(self, stop: &CancellationToken) -> Result<AgentHalf, LedgerError> {
-        let Self { ledger, database_id, generation, languages, clock, health, readers, replace_after } = self;
+        let Self {
+            ledger,
+            database_id,
+            generation,
+            languages,
+            clock,
+            health,
+            readers,
+            replace_after,
+            denials,
+        } = self;
         let agents = ledger.all_agents().await?.into_iter();
         let expected = agents.filter(|agent| agent.connected).map(|agent| agent.name).collect();
         let (dispatcher, dispatch) =
@@ -129,6 +143,7 @@ impl AgentSide {
             database_id,
             decided: decided.clone(),
             released: released.clone(),
+            denials,
         };
         let parts: Vec<(&'static str, Part)> = vec![
             ("dispatcher", Box::pin(dispatcher.run(stop.clone()))),
@@ -144,15 +159,29 @@ impl AgentSide {
 pub struct AgentDoor(Agents);
 
 impl AgentDoor {
-    /// Answers agents until it is stopped.
+    /// Answers agents until it is stopped: who they are, their connections
+    /// show.
     pub async fn serve<C>(
         self,
         connections: impl Stream<Item = std::io::Result<C>>,
         stop: CancellationToken,
     ) -> Result<(), tonic::transport::Error>
     where
-        C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        C: AsyncRead + AsyncWrite + Connected<ConnectInfo = Peer> + Unpin + Send + 'static,
     {
-        rpc::serve_agents(connections, self.0, stop).await
+        let guard = Guard::of_agents(Arc::default(), self.0.denials.clone());
+        rpc::serve_agents(connections, guard, self.0, None, stop).await
+    }
+
+    /// The same for connections with certificates, which can be renewed and
+    /// revoked.
+    pub(crate) async fn serve_certified(
+        self,
+        connections: impl Stream<Item = std::io::Result<Connection>>,
+        identity: IdentityCalls,
+        stop: CancellationToken,
+    ) -> Result<(), tonic::transport::Error> {
+        let guard = Guard::of_agents(identity.identity.revocations.clone(), self.0.denials.clone());
+        rpc::serve_agents(connections, guard, self.0, Some(identity), stop).await
     }
 }

@@ -8,6 +8,7 @@ extern crate cofi_failpoint;
 #[macro_use]
 pub mod failpoint;
 
+pub mod access;
 pub mod agent_side;
 pub mod chain;
 mod check;
@@ -16,9 +17,12 @@ pub mod config;
 pub mod custody;
 pub mod delivery;
 pub mod dispatch;
+pub mod door;
 pub mod dumps;
+mod entry;
 pub mod explain;
 pub mod health;
+mod identity;
 pub mod lane;
 pub mod ledger;
 pub mod migrate;

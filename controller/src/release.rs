@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::error_chain,
-    ledger::{Ledger, LedgerError, ReleaseCause, ReleaseCounts, ReleaseScope, ReleaseTerms, Released},
+    ledger::{Deed, Ledger, LedgerError, ReleaseCause, ReleaseCounts, ReleaseScope, ReleaseTerms, Released},
 };
 
 /// Recordings that are looked at together.
@@ -43,6 +43,12 @@ pub struct Releaser {
 }
 
 impl Releaser {
+    /// The same, acting for a deed.
+    #[must_use]
+    pub fn acting(&self, deed: Deed) -> Self {
+        Self { ledger: self.ledger.acting(deed), ..self.clone() }
+    }
+
     /// Looks through all of `scope` and releases what can be released, unless
     /// it is only to be counted.
     pub async fn release(

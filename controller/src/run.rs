@@ -4,25 +4,26 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use cofi_proto::clock::SystemClock;
+use cofi_proto::clock::{Clock, SystemClock};
 use tokio::{
     net::TcpListener,
     task::{JoinError, JoinSet},
     time::Duration,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     agent_side::{AgentHalf, AgentSide},
     config::Config,
     dispatch::Dispatch,
+    entry::Entry,
     health::Health,
     lane::Threads,
-    ledger::Ledger,
+    ledger::{Claim, Ledger},
     plan::Planner,
     progress::Progress,
     release::{Releaser, Retention},
-    rpc::{Services, incoming, serve_control},
+    rpc::{IdentityCalls, Services, serve_control},
 };
 
 /// How long connections may take to end.
@@ -71,9 +72,11 @@ async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let claim = ledger.claim().await.context("claim the database")?;
-    let languages = Arc::new(config.languages);
-    let clock = Arc::new(SystemClock);
-    let planner = Planner::new(ledger.clone(), languages.clone(), config.allowed_roots, clock.clone());
+    let languages = Arc::new(config.languages.clone());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entry = Entry::open(&config, &ledger, clock.clone()).await?;
+    let planner =
+        Planner::new(ledger.clone(), languages.clone(), config.allowed_roots.clone(), clock.clone());
     planner.discard_leftovers().await.context("discard batches that were never whole")?;
     let database_id = ledger.database_id().await.context("read the database's name")?;
     let generation = ledger.begin_generation().await.context("begin a generation")?;
@@ -87,11 +90,20 @@ async fn serve(
         health: health.clone(),
         readers: Arc::new(Threads),
         replace_after: config.replace_after,
+        denials: entry.denials.clone(),
     };
     let end = CancellationToken::new();
     let half = side.assemble(&end).await.context("read the agents")?;
-    let AgentHalf { dispatch, door, decided, released, tasks, answers, parts: halves, writers: writing } =
-        half;
+    let AgentHalf {
+        dispatch,
+        door: agent_door,
+        decided,
+        released,
+        tasks,
+        answers,
+        parts: halves,
+        writers: writing,
+    } = half;
 
     let mut parts = JoinSet::new();
     let mut writers = JoinSet::new();
@@ -104,6 +116,12 @@ async fn serve(
     let progress = Progress::new(ledger.clone(), dispatch.clone(), health.clone());
     parts.spawn(part("progress", infallible(progress.clone().run(end.clone()))));
 
+    let doors = entry.doors(&config, listeners, &clock)?;
+    let Entry { identity, tokens, denials, keeper, denial_log } = entry;
+    parts.spawn(part("identity", infallible(keeper.run(end.clone()))));
+    let denied = denial_log.run(ledger.clone(), clock.clone(), end.clone());
+    parts.spawn(part("denials", infallible(denied)));
+
     let releaser = Releaser { ledger: ledger.clone(), clock: clock.clone(), due: released };
     if let Some(keep_seconds) = config.release_after_seconds {
         let retention = Retention { releaser: releaser.clone(), keep_seconds };
@@ -111,6 +129,12 @@ async fn serve(
     }
 
     open_unfinished(&ledger, &dispatch).await.context("open the unfinished batches")?;
+    let calls = IdentityCalls {
+        ledger: ledger.clone(),
+        identity: identity.clone(),
+        clock: clock.clone(),
+        tasks: tasks.clone(),
+    };
     let services = Services {
         planner,
         ledger,
@@ -118,6 +142,9 @@ async fn serve(
         progress,
         releaser,
         health,
+        identity,
+        tokens,
+        denials,
         answers,
         languages,
         replace_after: config.replace_after,
@@ -132,29 +159,47 @@ async fn serve(
         database = config.database.url,
         "controller is up"
     );
-    parts.spawn(part("control", serve_control(listeners.control, services, end.clone())));
-    parts.spawn(part("agents", door.serve(incoming(listeners.agent), end.clone())));
+    let control = doors.control.open(&tasks, end.clone());
+    parts.spawn(part("control", serve_control(control, services, end.clone())));
+    let agents = doors.agents.open(&tasks, end.clone());
+    parts.spawn(part("agents", agent_door.serve_certified(agents, calls, end.clone())));
 
-    let outcome = tokio::select! {
-        () = stop.cancelled() => Ok(()),
-        lost = claim.keep() => Err(anyhow::Error::new(lost)),
-        ended = parts.join_next() => Err(unexpected(ended)),
-        _ = writers.join_next() => Err(anyhow::anyhow!("a task that writes to the database died")),
-    };
-    end.cancel();
-    failpoint!(async DRAIN_BEGUN => return outcome);
-    // Sessions and lanes end with the dispatcher; then the last senders of the
-    // recorder and the applier are gone, and what they hold is committed.
-    tasks.close();
-    let rest = async {
-        tasks.wait().await;
-        while parts.join_next().await.is_some() {}
-        while writers.join_next().await.is_some() {}
-    };
-    if tokio::time::timeout(GRACE, rest).await.is_err() {
-        tracing::warn!("connections did not end in time");
+    Running { parts, writers, tasks, end }.until(stop, claim).await
+}
+
+/// All that runs.
+struct Running {
+    parts: JoinSet<anyhow::Result<&'static str>>,
+    writers: JoinSet<()>,
+    tasks: TaskTracker,
+    end: CancellationToken,
+}
+
+impl Running {
+    /// Waits until it is to stop, or has to, and ends everything in order.
+    async fn until(self, stop: CancellationToken, claim: Claim) -> anyhow::Result<()> {
+        let Self { mut parts, mut writers, tasks, end } = self;
+        let outcome = tokio::select! {
+            () = stop.cancelled() => Ok(()),
+            lost = claim.keep() => Err(anyhow::Error::new(lost)),
+            ended = parts.join_next() => Err(unexpected(ended)),
+            _ = writers.join_next() => Err(anyhow::anyhow!("a task that writes to the database died")),
+        };
+        end.cancel();
+        failpoint!(async DRAIN_BEGUN => return outcome);
+        // Sessions and lanes end with the dispatcher; then the last senders of the
+        // recorder and the applier are gone, and what they hold is committed.
+        tasks.close();
+        let rest = async {
+            tasks.wait().await;
+            while parts.join_next().await.is_some() {}
+            while writers.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(GRACE, rest).await.is_err() {
+            tracing::warn!("connections did not end in time");
+        }
+        outcome
     }
-    outcome
 }
 
 async fn infallible(part: impl Future<Output = ()>) -> Result<(), std::convert::Infallible> {

@@ -35,7 +35,7 @@ enum Message {
     Left(AgentName, u64),
     Dismiss(AgentName),
     Heartbeat(AgentName, u64, Heartbeat),
-    OpenLane(Vec<u8>, oneshot::Sender<Lane>),
+    OpenLane(AgentName, Vec<u8>, oneshot::Sender<Lane>),
     Recorded(Vec<(StoredRecording, Option<Recorded>)>),
     Applied(Vec<(ReportedResult, Option<Applied>)>),
     Identify(Vec<PendingLid>),
@@ -110,8 +110,8 @@ impl Dispatch {
 
     /// An agent opens a stream to receive on. `None`: the token belongs to no
     /// live session, or the session has as many streams as it announced.
-    pub async fn open_lane(&self, token: Vec<u8>) -> Option<Lane> {
-        self.ask(|reply| Message::OpenLane(token, reply)).await
+    pub async fn open_lane(&self, agent: AgentName, token: Vec<u8>) -> Option<Lane> {
+        self.ask(|reply| Message::OpenLane(agent, token, reply)).await
     }
 
     /// The ledger has settled acknowledged recordings.

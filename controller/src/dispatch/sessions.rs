@@ -219,8 +219,8 @@ impl Sessions {
     }
 
     /// Opens a lane of the session with this token.
-    pub(super) fn open_lane(&mut self, token: &[u8]) -> Option<Lane> {
-        let seated = self.by_agent.values().find(|seated| seated.token == token)?;
+    pub(super) fn open_lane(&mut self, agent: &AgentName, token: &[u8]) -> Option<Lane> {
+        let seated = self.by_agent.get(agent).filter(|seated| seated.token == token)?;
         let open = self.lanes.values().filter(|(agent, _)| *agent == seated.host.agent).count();
         if open >= usize::try_from(seated.receive_connections).unwrap_or(usize::MAX) {
             return None;

@@ -149,8 +149,8 @@ impl Dispatcher {
             Message::Left(agent, session) => self.left(&agent, session),
             Message::Dismiss(agent) => self.sessions.end(&agent),
             Message::Heartbeat(agent, session, heartbeat) => self.heartbeat(agent, session, heartbeat),
-            Message::OpenLane(token, reply) => {
-                let Some(lane) = self.sessions.open_lane(&token) else { return };
+            Message::OpenLane(agent, token, reply) => {
+                let Some(lane) = self.sessions.open_lane(&agent, &token) else { return };
                 let (agent, id) = (lane.host.agent.clone(), lane.id);
                 if reply.send(lane).is_ok() {
                     self.happened(Event::LaneOpened { agent, lane: id });

@@ -16,7 +16,7 @@ use underway::Underway;
 
 use crate::{
     chain::error_chain,
-    ledger::{Begun, Ledger, LedgerError, NewBatch},
+    ledger::{Begun, Deed, Ledger, LedgerError, NewBatch},
 };
 
 /// Longest idempotency key in bytes.
@@ -144,6 +144,12 @@ impl Planner {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self { ledger, languages, allowed_roots, clock, underway: Underway::default() }
+    }
+
+    /// The same, acting for a deed.
+    #[must_use]
+    pub fn acting(&self, deed: Deed) -> Self {
+        Self { ledger: self.ledger.acting(deed), ..self.clone() }
     }
 
     /// Plans a batch.

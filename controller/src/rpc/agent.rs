@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use cofi_proto::{
+    AgentName,
     clock::Clock,
     limits::{MAX_GROUP, MAX_REPORT_GROUP, PROTOCOL},
     pb::agent as pb,
@@ -21,11 +22,13 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{releases::Releasing, status::RpcError};
 use crate::{
+    access::{Denial, Denials},
     chain::error_chain,
     check::{Answer, Answers},
     commit::{self, ToApply, ToRecord},
     delivery::Host,
     dispatch::{Dispatch, Down, JoinRefused, Session},
+    door::Peer,
     lane::{Readers, Reports},
     ledger::{AgentLedger, AgentRecord, Custody, LedgerError, QuarantineRecord, Standing, StandingRecord},
     scheduler::{Event, LEASE},
@@ -52,6 +55,8 @@ pub(crate) struct Agents {
     pub(crate) decided: Arc<Notify>,
     /// Rung when recordings were released.
     pub(crate) released: Arc<watch::Sender<()>>,
+    /// Where refusals are counted.
+    pub(crate) denials: Denials,
 }
 
 type Downward<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -65,11 +70,13 @@ impl AgentService for Agents {
         &self,
         request: Request<Streaming<pb::FromAgent>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
+        let peer = request.extensions().get().cloned();
         let mut up = request.into_inner();
         let hello = match first(&mut up).await?.and_then(|message| message.message) {
             Some(Up::Hello(hello)) => Hello::try_from(hello).map_err(RpcError::from)?,
             _ => return Err(RpcError::NoBeginning("a hello").into()),
         };
+        self.must_speak_for_itself(peer, &hello.name)?;
         // In a task of its own from here on: a caller that goes away meanwhile
         // must not leave an agent seated that nobody hears.
         let (told, begun) = oneshot::channel();
@@ -85,12 +92,13 @@ impl AgentService for Agents {
         &self,
         request: Request<Streaming<pb::FromReceiver>>,
     ) -> Result<Response<Self::ReceiveStream>, Status> {
+        let agent = of_peer(request.extensions().get())?;
         let mut up = request.into_inner();
         let token = match first(&mut up).await?.and_then(|message| message.message) {
             Some(ReceiverUp::Open(open)) => open.session_token.to_vec(),
             _ => return Err(RpcError::NoBeginning("an opening").into()),
         };
-        let lane = self.dispatch.open_lane(token).await.ok_or(RpcError::StaleSession)?;
+        let lane = self.dispatch.open_lane(agent, token).await.ok_or(RpcError::StaleSession)?;
         let ended = lane.ended.clone();
         let (pieces, open) = lane
             .open(&*self.readers)
@@ -109,6 +117,23 @@ struct Begun {
 }
 
 impl Agents {
+    /// Refuses whoever says to be another agent than its certificate does.
+    fn must_speak_for_itself(&self, peer: Option<Peer>, said: &AgentName) -> Result<(), RpcError> {
+        let shown = of_peer(peer.as_ref())?;
+        if shown == *said {
+            return Ok(());
+        }
+        let error = RpcError::OtherAgent { shown: shown.clone(), said: said.clone() };
+        self.denials.note(Denial {
+            actor: format!("agent:{shown}"),
+            peer: peer.map(|peer| peer.address()).unwrap_or_default(),
+            action: "AgentService.Session".to_owned(),
+            target: format!("agent:{said}"),
+            detail: error.to_string(),
+        });
+        Err(error)
+    }
+
     /// Holds a session from the hello to its end.
     async fn hold(
         self,
@@ -375,6 +400,11 @@ impl From<Down> for DownMessage {
             Down::ListHeld(list) => Self::ListHeld(list.into()),
         }
     }
+}
+
+/// The agent at the other end.
+fn of_peer(peer: Option<&Peer>) -> Result<AgentName, RpcError> {
+    peer.and_then(Peer::agent).cloned().ok_or(RpcError::NoCertificate)
 }
 
 /// The first message of a stream; whoever opens one says at once what it is.

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::{finish, pages::Page, said_reason, status::RpcError};
 use crate::{
+    access::Caller,
     chain::error_chain,
     dispatch::Dispatch,
     ledger::{AnyBatch, Highlights, Ledger, ReleaseCause, ReleaseScope, ReleaseTerms, Retried},
@@ -49,6 +50,17 @@ pub(super) struct Batches {
 }
 
 impl Batches {
+    /// The same, acting for a caller.
+    fn acting(&self, caller: &Caller) -> Self {
+        let deed = caller.deed(&*self.clock);
+        Self {
+            ledger: self.ledger.acting(deed.clone()),
+            planner: self.planner.acting(deed.clone()),
+            releaser: self.releaser.acting(deed),
+            ..self.clone()
+        }
+    }
+
     async fn create(&self, request: pb::CreateBatchRequest) -> Result<pb::CreateBatchResponse, RpcError> {
         use pb::create_batch_response::Outcome;
         let outcome = match self.planner.plan(request.into()).await? {
@@ -236,8 +248,8 @@ impl BatchService for Batches {
         &self,
         request: Request<pb::CreateBatchRequest>,
     ) -> Result<Response<pb::CreateBatchResponse>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.create(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.create(request.into_inner()).await }).await
     }
 
     async fn get_batch(&self, request: Request<pb::GetBatchRequest>) -> Result<Response<pb::Batch>, Status> {
@@ -271,31 +283,31 @@ impl BatchService for Batches {
         &self,
         request: Request<pb::RetryRecordingsRequest>,
     ) -> Result<Response<pb::RetryRecordingsResponse>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.retry(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.retry(request.into_inner()).await }).await
     }
 
     async fn cancel_batch(
         &self,
         request: Request<pb::CancelBatchRequest>,
     ) -> Result<Response<pb::CancelBatchResponse>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.cancel(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.cancel(request.into_inner()).await }).await
     }
 
     async fn release_recordings(
         &self,
         request: Request<pb::ReleaseRecordingsRequest>,
     ) -> Result<Response<pb::ReleaseRecordingsResponse>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.release(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.release(request.into_inner()).await }).await
     }
 
     async fn apply_lid_results(
         &self,
         request: Request<pb::ApplyLidResultsRequest>,
     ) -> Result<Response<pb::ApplyLidResultsResponse>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.apply_lid(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.apply_lid(request.into_inner()).await }).await
     }
 }

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::{finish, pages::Page, said_reason, status::RpcError};
 use crate::{
+    access::Caller,
     dispatch::{AgentStatus, Dispatch},
     ledger::{AgentRecord, Ledger, QuarantineRecord, Standing, StandingRecord},
     scheduler::{Event, Unfit},
@@ -30,6 +31,11 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
+    /// The same, acting for a caller.
+    fn acting(&self, caller: &Caller) -> Self {
+        Self { ledger: self.ledger.acting(caller.deed(&*self.clock)), ..self.clone() }
+    }
+
     async fn list(&self, request: pb::ListAgentsRequest) -> Result<pb::ListAgentsResponse, RpcError> {
         let page = Page::read("agents".to_owned(), request.page_size, AGENTS, &request.page_token)?;
         let records = self.ledger.agents(&page.after, page.size).await?;
@@ -200,23 +206,23 @@ impl FleetService for Fleet {
         &self,
         request: Request<pb::DrainAgentRequest>,
     ) -> Result<Response<pb::Agent>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.drain(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.drain(request.into_inner()).await }).await
     }
 
     async fn resume_agent(
         &self,
         request: Request<pb::ResumeAgentRequest>,
     ) -> Result<Response<pb::Agent>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.resume(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.resume(request.into_inner()).await }).await
     }
 
     async fn remove_agent(
         &self,
         request: Request<pb::RemoveAgentRequest>,
     ) -> Result<Response<pb::Agent>, Status> {
-        let (me, request) = (self.clone(), request.into_inner());
-        finish(&self.tasks, async move { me.remove(request).await }).await
+        let me = self.acting(&Caller::of(&request));
+        finish(&self.tasks, async move { me.remove(request.into_inner()).await }).await
     }
 }

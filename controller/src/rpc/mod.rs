@@ -1,12 +1,15 @@
 //! The gRPC surface: two listeners, one for operators, one for agents.
 
+mod access;
 mod agent;
 mod batch;
 mod call;
 mod check;
 mod convert;
+mod enrolment;
 mod explain;
 mod fleet;
+mod identity;
 mod pages;
 mod reasons;
 mod releases;
@@ -20,36 +23,37 @@ use cofi_proto::{
     limits::MAX_CONTROL_MESSAGE_BYTES,
     pb::{
         self,
-        agent::agent_service_server::AgentServiceServer,
+        agent::{agent_service_server::AgentServiceServer, identity_service_server::IdentityServiceServer},
         v1::{
-            batch_service_server::BatchServiceServer, call_service_server::CallServiceServer,
-            check_service_server::CheckServiceServer, explain_service_server::ExplainServiceServer,
+            access_service_server::AccessServiceServer, batch_service_server::BatchServiceServer,
+            call_service_server::CallServiceServer, check_service_server::CheckServiceServer,
+            enrolment_service_server::EnrolmentServiceServer, explain_service_server::ExplainServiceServer,
             fleet_service_server::FleetServiceServer,
         },
     },
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
     sync::Notify,
 };
 use tokio_stream::Stream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{
     Response, Status,
-    transport::{
-        Server,
-        server::{Connected, TcpIncoming},
-    },
+    transport::{Server, server::Connected},
 };
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::layer::util::{Identity as NoLayer, Stack};
 
-pub(crate) use self::agent::Agents;
 use self::status::RpcError;
+pub(crate) use self::{agent::Agents, identity::IdentityCalls};
 use crate::{
+    access::{Denials, Guard, GuardLayer, Tokens},
     check::{Answers, Checker},
     dispatch::Dispatch,
+    door::{Connection, Peer},
     health::Health,
+    identity::Identity,
     ledger::Ledger,
     plan::Planner,
     progress::Progress,
@@ -62,10 +66,30 @@ const MAX_STREAMS: u32 = 64;
 const MAX_HEADERS: u32 = 16 * 1024;
 /// Streams that a peer may reset before it is taken for an attack.
 const MAX_RESETS: usize = 64;
+/// Bytes of a request to join: a token, a name and a public key.
+const MAX_ENROLMENT_BYTES: usize = 16 * 1024;
 /// A connection that is silent for so long is asked whether it lives.
 const KEEPALIVE: Duration = Duration::from_secs(10);
+/// Bytes of a frame.
+const FRAME: u32 = 16 * 1024;
+/// Bytes that a peer may send on a stream before they are read: a page of what
+/// an agent holds is some 100 KiB.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same on all streams of a connection: what a connection can fill of the
+/// controller's memory.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// Characters of an operator's reason at most.
 const MAX_REASON: usize = 200;
+/// The services of operators, by their full names.
+const SERVICES: [&str; 7] = [
+    "cofi.v1.AccessService",
+    "cofi.v1.BatchService",
+    "cofi.v1.CallService",
+    "cofi.v1.CheckService",
+    "cofi.v1.EnrolmentService",
+    "cofi.v1.ExplainService",
+    "cofi.v1.FleetService",
+];
 /// What the empty service name of the health protocol stands for.
 const WHOLE_SERVER: &str = "";
 
@@ -84,6 +108,12 @@ pub(crate) struct Services {
     pub(crate) releaser: Releaser,
     /// Whether the database answers.
     pub(crate) health: Health,
+    /// Who the controller is.
+    pub(crate) identity: Identity,
+    /// The tokens that are good.
+    pub(crate) tokens: Tokens,
+    /// Where refusals are counted.
+    pub(crate) denials: Denials,
     /// Questions of the checker to agents.
     pub(crate) answers: Answers,
     /// What codes are known.
@@ -98,19 +128,26 @@ pub(crate) struct Services {
     pub(crate) tasks: TaskTracker,
 }
 
-fn server() -> Server {
+/// A server with all limits of HTTP/2, and a guard in front of its services.
+fn server(guard: Guard) -> Server<Stack<GuardLayer, NoLayer>> {
     Server::builder()
+        .accept_http1(false)
         .max_concurrent_streams(MAX_STREAMS)
+        .max_frame_size(FRAME)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_adaptive_window(Some(false))
         .http2_max_header_list_size(MAX_HEADERS)
         .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
         .http2_max_local_error_reset_streams(Some(MAX_RESETS))
         .http2_keepalive_interval(Some(KEEPALIVE))
         .http2_keepalive_timeout(Some(KEEPALIVE))
+        .layer(GuardLayer(guard))
 }
 
 /// Answers operators until it is stopped.
 pub(crate) async fn serve_control(
-    listener: TcpListener,
+    connections: impl Stream<Item = io::Result<Connection>>,
     services: Services,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
@@ -147,26 +184,39 @@ pub(crate) async fn serve_control(
         decided: services.decided,
         tasks: services.tasks.clone(),
     };
+    let access = access::Access {
+        ledger: fleet.ledger.clone(),
+        tokens: services.tokens.clone(),
+        identity: services.identity.clone(),
+        dispatch: fleet.dispatch.clone(),
+        clock: services.clock.clone(),
+        tasks: services.tasks.clone(),
+    };
+    let enrolment = enrolment::Enrolment::new(
+        fleet.ledger.clone(),
+        services.identity,
+        services.denials.clone(),
+        services.clock,
+        services.tasks.clone(),
+    );
+    let guard = Guard::of_control(services.tokens, services.denials);
     let (reporter, health) = tonic_health::server::health_reporter();
     services.tasks.spawn(report_health(reporter, services.health, stop.clone()));
-    server()
+    server(guard)
+        .add_service(AccessServiceServer::new(access).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(BatchServiceServer::new(batches).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(CallServiceServer::new(calls).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(CheckServiceServer::new(checks).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(
             ExplainServiceServer::new(explanations).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES),
         )
+        .add_service(EnrolmentServiceServer::new(enrolment).max_decoding_message_size(MAX_ENROLMENT_BYTES))
         .add_service(FleetServiceServer::new(fleet).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(health)
         .add_optional_service(reflection().build_v1().inspect_err(no_reflection).ok())
         .add_optional_service(reflection().build_v1alpha().inspect_err(no_reflection).ok())
-        .serve_with_incoming_shutdown(incoming(listener), stop.cancelled_owned())
+        .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
         .await
-}
-
-/// Connections as they are answered.
-pub(crate) fn incoming(listener: TcpListener) -> TcpIncoming {
-    TcpIncoming::from(listener).with_nodelay(Some(true))
 }
 
 /// What operators can list and describe; the agents' service is not theirs.
@@ -175,15 +225,8 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
         .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET);
-    let services = [
-        "cofi.v1.BatchService",
-        "cofi.v1.CallService",
-        "cofi.v1.CheckService",
-        "cofi.v1.ExplainService",
-        "cofi.v1.FleetService",
-        "grpc.health.v1.Health",
-    ];
-    services.into_iter().fold(builder, tonic_reflection::server::Builder::with_service_name)
+    let services = SERVICES.into_iter().chain(["grpc.health.v1.Health"]);
+    services.fold(builder, tonic_reflection::server::Builder::with_service_name)
 }
 
 fn no_reflection(error: &tonic_reflection::server::Error) {
@@ -193,14 +236,19 @@ fn no_reflection(error: &tonic_reflection::server::Error) {
 /// Answers agents until it is stopped.
 pub(crate) async fn serve_agents<C>(
     connections: impl Stream<Item = io::Result<C>>,
+    guard: Guard,
     agents: Agents,
+    identity: Option<IdentityCalls>,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error>
 where
-    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    C: AsyncRead + AsyncWrite + Connected<ConnectInfo = Peer> + Unpin + Send + 'static,
 {
-    server()
+    let identity = identity
+        .map(|calls| IdentityServiceServer::new(calls).max_decoding_message_size(MAX_ENROLMENT_BYTES));
+    server(guard)
         .add_service(AgentServiceServer::new(agents).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
+        .add_optional_service(identity)
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
         .await
 }
@@ -232,14 +280,7 @@ async fn report_health(reporter: HealthReporter, health: Health, stop: Cancellat
     let mut serving = health.watch();
     let report = async |serving: bool| {
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        for service in [
-            WHOLE_SERVER,
-            "cofi.v1.BatchService",
-            "cofi.v1.CallService",
-            "cofi.v1.CheckService",
-            "cofi.v1.ExplainService",
-            "cofi.v1.FleetService",
-        ] {
+        for service in std::iter::once(WHOLE_SERVER).chain(SERVICES) {
             reporter.set_service_status(service, status).await;
         }
     };

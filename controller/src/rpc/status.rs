@@ -1,7 +1,7 @@
 //! What callers are told when something goes wrong: the one place where errors
 //! become status codes.
 
-use cofi_proto::Malformed;
+use cofi_proto::{AgentName, Malformed};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -56,6 +56,22 @@ pub(super) enum RpcError {
     /// The first message of a stream is late, or another one than it must be.
     #[error("the stream does not begin with {0}")]
     NoBeginning(&'static str),
+    /// More machines want to join at this moment than are let in at a time.
+    #[error("too many machines join at this moment; ask again")]
+    Crowded,
+    /// A call that goes by a certificate came without one.
+    #[error("this call goes by the certificate of its connection, which has none")]
+    NoCertificate,
+    /// An agent speaks for another one.
+    #[error(
+        "this connection is that of agent {shown} by its certificate, and speaks for {said}: give the agent its own name, or have this machine join as {said}"
+    )]
+    OtherAgent {
+        /// Whose it is by its certificate.
+        shown: AgentName,
+        /// For whom it speaks.
+        said: AgentName,
+    },
     /// The controller is ending.
     #[error("the controller is stopping")]
     Stopping,
@@ -80,6 +96,9 @@ impl RpcError {
             Self::Join(JoinRefused::NameInUse(_) | JoinRefused::Removed(_))
             | Self::Protocol { .. }
             | Self::OtherDatabase { .. } => Code::FailedPrecondition,
+            Self::Crowded => Code::ResourceExhausted,
+            Self::NoCertificate => Code::Unauthenticated,
+            Self::OtherAgent { .. } => Code::PermissionDenied,
             Self::Stopping => Code::Unavailable,
             Self::Internal(_) => Code::Internal,
         }
@@ -128,6 +147,9 @@ impl RpcError {
             | Self::OtherDatabase { .. }
             | Self::StaleSession
             | Self::NoBeginning(_)
+            | Self::Crowded
+            | Self::NoCertificate
+            | Self::OtherAgent { .. }
             | Self::Stopping
             | Self::Internal(_) => None,
         }

@@ -17,6 +17,7 @@ use std::{
 
 use anyhow::bail;
 use cofi_controller::{
+    access::Denials,
     agent_side::AgentSide,
     dispatch::Dispatch,
     health::Health,
@@ -121,6 +122,7 @@ impl Controller {
             health: Health::default(),
             readers: Arc::new(Inline::default()),
             replace_after: self.replace_after,
+            denials: Denials::unheard(),
         }
     }
 }

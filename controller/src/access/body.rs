@@ -1,0 +1,67 @@
+//! Answers that end with the token that they were asked for with.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use tonic::Status;
+
+use super::tokens::Grant;
+
+/// An answer for as long as a token is good.
+pub(super) struct WhileGood {
+    body: tonic::body::Body,
+    ended: Pin<Box<dyn Future<Output = Status> + Send>>,
+    over: bool,
+}
+
+impl WhileGood {
+    pub(super) fn new(body: tonic::body::Body, grant: Grant) -> Self {
+        Self { body, ended: Box::pin(ended(grant)), over: false }
+    }
+}
+
+async fn ended(grant: Grant) -> Status {
+    let expired = async {
+        match grant.left {
+            Some(left) => tokio::time::sleep(left).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = grant.revoked.cancelled() => Status::unauthenticated("token revoked"),
+        () = expired => Status::unauthenticated("token expired"),
+    }
+}
+
+impl Body for WhileGood {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(status) = self.ended.as_mut().poll(context) {
+            self.over = true;
+            let mut trailers = HeaderMap::new();
+            return Poll::Ready(Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))));
+        }
+        Poll::Ready(ready!(Pin::new(&mut self.body).poll_frame(context)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
