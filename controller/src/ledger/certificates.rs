@@ -10,8 +10,8 @@ use cofi_identity::{
 use cofi_proto::AgentName;
 
 use super::{
-    Joined, Ledger, LedgerError, TokenRecord, agents, audit::Target, database::Transaction, read_transaction,
-    sql::Statement, standing, tokens, write_transaction,
+    AgentRevoked, Joined, Ledger, LedgerError, TokenRecord, agents, audit::Target, batches,
+    database::Transaction, read_transaction, sql::Statement, standing, tokens, write_transaction,
 };
 
 impl Ledger {
@@ -76,9 +76,9 @@ impl Ledger {
         })
     }
 
-    /// Revokes the certificates of an agent that are not expired, and says
-    /// which these were. Two calls have two times: a later one finds none.
-    pub async fn revoke_agent(&self, agent: &AgentName, now: i64) -> Result<Vec<Serial>, LedgerError> {
+    /// Revokes the certificates of an agent that are not expired. Two calls have
+    /// two times; the same one again is answered alike.
+    pub async fn revoke_agent(&self, agent: &AgentName, now: i64) -> Result<AgentRevoked, LedgerError> {
         write_transaction!(self, |tx| {
             lock(tx).await?;
             let revoked = revoke(tx, agent, now).await?;
@@ -87,10 +87,12 @@ impl Ledger {
             } else if !had_one(tx, agent).await? {
                 agents::must_be_known(tx, agent).await?;
             }
-            let select =
-                "SELECT serial FROM cofiAgentCertificate WHERE agent = ? AND revokedAt = ? ORDER BY serial";
-            let select = Statement::named("revoked_now", select).bind(agent.as_str()).bind(now);
-            tx.rows(select).await?.iter().map(|row| row.parsed(0)).collect()
+            let count = "SELECT COUNT(*) FROM cofiAgentCertificate WHERE agent = ? AND revokedAt = ?";
+            let count = Statement::named("count_revoked_now", count).bind(agent.as_str()).bind(now);
+            Ok(AgentRevoked {
+                certificates: batches::count_rows(tx, count).await?,
+                serials: revoked_of(tx, agent, now).await?,
+            })
         })
     }
 

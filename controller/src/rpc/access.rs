@@ -118,8 +118,8 @@ impl Access {
     ) -> Result<pb::RevokeAgentResponse, RpcError> {
         let agent: AgentName = request.name.try_into()?;
         let revoked = self.ledger.revoke_agent(&agent, self.clock.now_micros()).await?;
-        let count = u32::try_from(revoked.len()).unwrap_or(u32::MAX);
-        self.identity.revocations.revoke(revoked);
+        let count = u32::try_from(revoked.certificates).unwrap_or(u32::MAX);
+        self.identity.revocations.revoke(revoked.serials);
         self.dispatch.dismiss(agent).await;
         Ok(pb::RevokeAgentResponse { revoked_certificates: count })
     }

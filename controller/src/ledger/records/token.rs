@@ -136,6 +136,16 @@ impl TokenRecord {
     }
 }
 
+/// What it came to that an agent's certificates were revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentRevoked {
+    /// How many were good until then.
+    pub certificates: u64,
+    /// All certificates of the agent that are revoked and not expired, also
+    /// those from before.
+    pub serials: Vec<Serial>,
+}
+
 /// What a machine that joined is answered, and what the controller has to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
