@@ -9,13 +9,13 @@
 //! Since the key is on the disk before a certificate is asked for it, an
 //! answer that is lost can be asked for again, with the same token.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use cofi_proto::AgentName;
 use rustls::server::WebPkiClientVerifier;
 use rustls_pki_types::CertificateDer;
 
-use super::{FileError, SecretFolder, TRUST};
+use super::{FileError, FolderLock, SecretFolder, TRUST};
 use crate::{
     BundleUnusable, Credential, CredentialUnusable, KeyError, KeyHash, NotAnAgent, PeerIdentity, PemError,
     PrivateKey, TrustBundle, pem_file,
@@ -110,6 +110,23 @@ impl AgentFiles {
         SecretFolder::open_or_create(path).map(Self)
     }
 
+    /// Opens the folder at `path`; None if there is none.
+    pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
+        match SecretFolder::open(path) {
+            Ok(folder) => Ok(Some(Self(folder))),
+            Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps others from asking for a certificate until what is returned is
+    /// dropped: from before the [pending key](Self::pending_key) is taken until
+    /// the answer is [installed](Self::install). None if somebody is at it: the
+    /// agent, which renews, or a person, who has it join again.
+    pub fn lock(&self) -> Result<Option<FolderLock>, FileError> {
+        self.0.try_lock()
+    }
+
     /// Reads who the agent is; None before it joined. An identity that has
     /// expired is read like any other.
     pub fn load(&self) -> Result<Option<AgentIdentity>, AgentFilesError> {
@@ -166,6 +183,12 @@ impl AgentFiles {
         self.0.write(IDENTITY, credential.to_pem().as_bytes())?;
         self.0.remove(PENDING)?;
         Ok(AgentIdentity { peer, credential, trust })
+    }
+
+    /// Keeps `trust`, which the controller announced, beside the certificate as
+    /// it is.
+    pub fn replace_trust(&self, trust: &TrustBundle) -> Result<(), AgentFilesError> {
+        Ok(self.0.write(TRUST, trust.to_pem().as_bytes())?)
     }
 }
 

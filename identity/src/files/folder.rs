@@ -9,7 +9,10 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, fsync, open, openat, renameat, unlinkat},
+    fs::{
+        AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, fsync, open, openat, renameat,
+        unlinkat,
+    },
     io::Errno,
     process::geteuid,
 };
@@ -120,6 +123,20 @@ impl SecretFolder {
         &self.path
     }
 
+    /// Locks the folder; None if somebody else has.
+    pub(super) fn try_lock(&self) -> Result<Option<FolderLock>, FileError> {
+        let failed = |error: Errno| FileError::io("lock folder", &self.path, error);
+        // Locks belong to what was opened: the folder as it is open already
+        // would lock nobody out of this process.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = openat(&self.folder, ".", flags, Mode::empty()).map_err(failed)?;
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(FolderLock(folder))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Reads the file `name`, which holds a secret; None if there is none.
     pub(super) fn read(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, FileError> {
         self.read_unless(name, SECRET)
@@ -191,6 +208,10 @@ impl SecretFolder {
         }
     }
 }
+
+/// A folder that is locked, until this is dropped or the process ends.
+#[derive(Debug)]
+pub struct FolderLock(#[allow(dead_code, reason = "it is closed when it is dropped")] OwnedFd);
 
 /// Reads a secret that is one line, from a file that only its owner can read
 /// or from a pipe, such as `/dev/stdin`: without the line's end.

@@ -22,7 +22,7 @@ mod folder;
 pub use self::{
     agent::{AgentFiles, AgentFilesError, AgentIdentity, Answer, AnswerRefused},
     controller::{ControllerFiles, ControllerFilesError, ControllerIdentity},
-    folder::{FileError, SecretFolder, read_secret},
+    folder::{FileError, FolderLock, SecretFolder, read_secret},
 };
 
 /// Certificates of the trusted authorities.

@@ -221,6 +221,30 @@ mod agent {
     }
 
     #[test]
+    fn trust_changes_beside_the_certificate() {
+        let machine = Machine::new();
+        assert!(AgentFiles::open(&machine.path).unwrap().is_none(), "nothing is made by looking");
+        let (agent, old) = (machine.agent(), Authority::create(NOW).unwrap());
+        let joined = answer(&old, "gpu-01", &agent.pending_key().unwrap());
+        let joined = agent.install(joined, &name(), None, NOW).unwrap();
+        let both = joined.trust.with(Authority::create(NOW).unwrap().certificate().clone()).unwrap();
+        agent.replace_trust(&both).unwrap();
+        let read = AgentFiles::open(&machine.path).unwrap().unwrap().load().unwrap().unwrap();
+        assert_eq!((read.trust, read.peer), (both, joined.peer));
+    }
+
+    #[test]
+    fn one_at_a_time_asks_for_a_certificate() {
+        let machine = Machine::new();
+        let (agent, person) = (machine.agent(), machine.agent());
+        let held = agent.lock().unwrap().unwrap();
+        assert!(person.lock().unwrap().is_none());
+        assert!(agent.lock().unwrap().is_none());
+        drop(held);
+        assert!(person.lock().unwrap().is_some());
+    }
+
+    #[test]
     fn wrong_answers_are_refused_and_change_nothing() {
         let (machine, authority) = (Machine::new(), Authority::create(NOW).unwrap());
         let files = machine.agent();
