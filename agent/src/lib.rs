@@ -30,6 +30,7 @@ mod chain;
 pub mod config;
 mod engine;
 pub mod holdings;
+mod identity;
 mod journal;
 pub mod link;
 mod run;
@@ -40,6 +41,7 @@ mod thread;
 
 pub use config::Config;
 pub use engine::{Board, Worker};
+pub use identity::{IdentityError, moment};
 pub use journal::{News, OutboxRow, Standing};
 pub use run::run;
 pub use stop::Stop;

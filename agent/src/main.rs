@@ -7,13 +7,17 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use args::{Args, Command};
 use clap::Parser as _;
-use cofi_agent::{Config, Stop, config::LogFormat, telemetry};
+use cofi_agent::{Config, IdentityError, Stop, config::LogFormat, telemetry};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// A configuration that cannot be used: `EX_USAGE` of sysexits.h.
 const WRONG_CONFIG: u8 = 64;
+
+/// A machine that has not joined, or whose identity cannot be used:
+/// `EX_CONFIG` of sysexits.h.
+const NO_IDENTITY: u8 = 78;
 
 fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
@@ -36,7 +40,7 @@ fn main() -> ExitCode {
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("cofi-agent: {error:#}");
-        ExitCode::FAILURE
+        if error.is::<IdentityError>() { ExitCode::from(NO_IDENTITY) } else { ExitCode::FAILURE }
     })
 }
 

@@ -22,8 +22,9 @@ use crate::{
     chain::Chain,
     engine::{Board, Pool, Program, feed},
     holdings::OnDisk,
+    identity::{Identity, Keeper},
     journal::{Change, Journal},
-    link::{Link, Tcp},
+    link::Link,
     store::{Layout, Store},
 };
 
@@ -43,13 +44,26 @@ const OPEN_FILES: u64 = 8_192;
 /// `lid-worker` for the built-in engine.
 ///
 /// # Errors
-/// The data folder cannot be used, or a part of the agent ended unexpectedly.
+/// The machine has not joined, or its identity cannot be used
+/// ([`IdentityError`](crate::IdentityError)); the data folder cannot be used,
+/// or a part of the agent ended unexpectedly.
 pub async fn run(config: Config, worker_program: PathBuf, stop: Stop) -> anyhow::Result<()> {
+    let (mut config, identity) = tokio::task::spawn_blocking(move || {
+        let identity = Identity::load(&config);
+        identity.map(|identity| (config, identity))
+    })
+    .await??;
+    config.name = identity.agent().clone();
     let span = tracing::info_span!("agent", agent = %config.name);
-    Box::pin(run_in_span(config, worker_program, stop)).instrument(span).await
+    Box::pin(run_in_span(config, identity, worker_program, stop)).instrument(span).await
 }
 
-async fn run_in_span(config: Config, worker_program: PathBuf, stop: Stop) -> anyhow::Result<()> {
+async fn run_in_span(
+    config: Config,
+    identity: Identity,
+    worker_program: PathBuf,
+    stop: Stop,
+) -> anyhow::Result<()> {
     raise_open_files();
     let layout = {
         let (data, publish) = (config.data_dir.clone(), config.publish_dir.clone());
@@ -74,7 +88,8 @@ async fn run_in_span(config: Config, worker_program: PathBuf, stop: Stop) -> any
     }
     tracing::info!(storage = layout.storage_id(), data = %config.data_dir.display(), "agent started");
 
-    let agent = Agent::start(config, &worker_program, layout, journal, store, clock, stop);
+    let parts = Parts { layout, journal, store, clock };
+    let agent = Agent::start(config, identity, &worker_program, parts, stop)?;
     let outcome = agent.run(&mut lasting).await;
     // All users of the store are gone: its threads and the journal end.
     let ended = timeout(END_GRACE, async { while lasting.join_next().await.is_some() {} }).await;
@@ -83,6 +98,14 @@ async fn run_in_span(config: Config, worker_program: PathBuf, stop: Stop) -> any
     }
     tracing::info!("agent ended");
     outcome
+}
+
+/// What the parts of the agent work on.
+struct Parts {
+    layout: Arc<Layout>,
+    journal: Journal,
+    store: Store,
+    clock: Arc<dyn Clock>,
 }
 
 /// The parts that use store and journal. None of them may end by itself.
@@ -101,13 +124,16 @@ struct Agent {
 impl Agent {
     fn start(
         config: Config,
+        identity: Identity,
         worker_program: &Path,
-        layout: Arc<Layout>,
-        journal: Journal,
-        store: Store,
-        clock: Arc<dyn Clock>,
+        parts: Parts,
         stop: Stop,
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
+        let Parts { layout, journal, store, clock } = parts;
+        let network = Arc::new(identity.network(clock.clone()).context("set up tls")?);
+        let (sessions, sessions_seen) = watch::channel(0);
+        let controller = config.controller.clone();
+        let keeper = Keeper::new(identity, network.clone(), controller, clock.clone(), sessions_seen);
         let program = Program::new(&config.engine, worker_program);
         let (board, board_seen) = watch::channel(Board::new(program.name()));
         let (sent, sent_seen) = watch::channel(0);
@@ -127,20 +153,22 @@ impl Agent {
         let link = Link {
             config: Arc::new(config),
             holdings: Arc::new(OnDisk { layout, store: store.clone(), journal: journal.clone() }),
-            network: Arc::new(Tcp),
+            network,
             board: board_seen,
             sent: Arc::new(sent),
+            sessions: Arc::new(sessions),
             stop: stop.clone(),
             close: close.clone(),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(async { feeding.await.context("feeder") }.in_current_span());
+        tasks.spawn(async { match keeper.run().await {} }.in_current_span());
         tasks.spawn(prune(journal.clone(), clock, retention).in_current_span());
         let mut session = JoinSet::new();
         session.spawn(async { link.run().await.context("link") }.in_current_span());
         let mut workers = JoinSet::new();
         workers.spawn(async { pool.run().await.context("engine") }.in_current_span());
-        Self {
+        Ok(Self {
             tasks,
             link: session,
             pool: workers,
@@ -150,7 +178,7 @@ impl Agent {
             close,
             drain_grace,
             stop,
-        }
+        })
     }
 
     async fn run(mut self, lasting: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {

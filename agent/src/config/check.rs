@@ -1,14 +1,7 @@
 //! From the keys as they are written to the checked configuration, and back
 //! for people to read.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
-    ops::RangeInclusive,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fmt, num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use cofi_proto::AgentName;
 
@@ -37,11 +30,13 @@ impl TryFrom<Keys> for Config {
             return Err(ConfigError::value("data_dir", data_dir.display(), "a path in UTF-8"));
         }
         let mut config = Self::new(name, data_dir);
+        config.named = keys.name.is_some();
         config.engine = engine(&keys)?;
         config.publish_dir = keys.publish_dir;
         config.disk_reserve_bytes = keys.disk_reserve_bytes;
         if let Some(url) = &keys.controller {
-            config.controller = controller(url)?;
+            let accepted = "https://HOST:PORT or HOST:PORT; nothing is sent unencrypted, so no http://";
+            config.controller = url.parse().map_err(|_| ConfigError::value("controller", url, accepted))?;
         }
         if let Some(address) = keys.advertise_address {
             config.advertise_address = Some(checked_address(address)?);
@@ -73,12 +68,13 @@ impl TryFrom<Keys> for Config {
 }
 
 impl Config {
-    /// The configuration as keys, all of them set.
+    /// The configuration as keys, all of them set but a name that the agent's
+    /// certificate gives.
     #[must_use]
     pub fn to_keys(&self) -> Keys {
         let mut keys = Keys {
-            name: Some(self.name.to_string()),
-            controller: Some(format!("http://{}", self.controller)),
+            name: self.named.then(|| self.name.to_string()),
+            controller: Some(self.controller.url()),
             data_dir: Some(self.data_dir.clone()),
             publish_dir: self.publish_dir.clone(),
             advertise_address: self.advertise_address.clone(),
@@ -160,23 +156,6 @@ fn engine(keys: &Keys) -> Result<EngineConfig, ConfigError> {
     })
 }
 
-/// Nothing is encrypted or authenticated yet, so that nothing leaves the host.
-fn controller(url: &str) -> Result<SocketAddr, ConfigError> {
-    let accepted = "http:// + a loopback address + a port, such as http://127.0.0.1:7401";
-    let wrong = || ConfigError::value("controller", url, accepted);
-    let authority = url.strip_prefix("http://").ok_or_else(wrong)?;
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let address = match authority.strip_prefix("localhost:") {
-        Some(port) => SocketAddr::new(limits::CONTROLLER.ip(), port.parse().map_err(|_| wrong())?),
-        None => authority.parse().map_err(|_| wrong())?,
-    };
-    let loopback = match address.ip() {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_loopback(),
-    };
-    if loopback && address.port() != 0 { Ok(address) } else { Err(wrong()) }
-}
-
 fn checked_address(address: String) -> Result<String, ConfigError> {
     let fits = !address.is_empty()
         && address.chars().count() <= limits::MAX_ADDRESS_CHARS
@@ -226,29 +205,25 @@ mod tests {
     #[test]
     fn nothing_set_gives_a_safe_agent_on_loopback() {
         let config = checked(Keys::default()).unwrap();
-        assert_eq!(config.controller.to_string(), "127.0.0.1:7401");
+        assert_eq!(config.controller.url(), "https://127.0.0.1:7401");
         assert_eq!(config.weight, 100);
+        assert!(!config.named);
         assert!(matches!(config.engine.program, EngineProgram::Builtin { .. }));
     }
 
     #[test]
-    fn controllers_off_loopback_are_refused_with_words() {
-        for wrong in [
-            "http://10.0.0.1:7401",
-            "https://127.0.0.1:7401",
-            "127.0.0.1:7401",
-            "http://host:1",
-            "http://[::]:7401",
-        ] {
+    fn what_is_no_address_of_a_controller_is_refused_with_words() {
+        for wrong in ["http://10.0.0.1:7401", "https://gpu host:1", "cofi.example.org"] {
             let error = checked(Keys { controller: Some(wrong.to_owned()), ..Keys::default() }).unwrap_err();
             assert!(
-                error.contains("controller") && error.contains(wrong) && error.contains("loopback"),
+                error.contains("controller") && error.contains(wrong) && error.contains("https://HOST:PORT"),
                 "{error}"
             );
         }
-        for right in ["http://127.0.0.1:9", "http://localhost:9/", "http://[::1]:9"] {
-            checked(Keys { controller: Some(right.to_owned()), ..Keys::default() }).unwrap();
-        }
+        let config =
+            checked(Keys { controller: Some("cofi.example.org:7401".to_owned()), ..Keys::default() })
+                .unwrap();
+        assert_eq!(config.to_keys().controller.as_deref(), Some("https://cofi.example.org:7401"));
     }
 
     #[test]

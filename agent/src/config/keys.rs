@@ -12,11 +12,11 @@ use serde::{
 #[serde(deny_unknown_fields)]
 #[group(skip)]
 pub struct Keys {
-    /// Name of this agent [default: the host's name]
+    /// Name of this agent [default: the one in its certificate]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where the controller listens for agents [default: <http://127.0.0.1:7401>]
+    /// Where the controller listens for agents [default: <https://127.0.0.1:7401>]
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub controller: Option<String>,

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+/// Where a controller on this host listens for agents.
 pub(super) const CONTROLLER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7401);
 pub(super) const DATA_DIR: &str = "cofi-agent-data";
 pub(super) const MODEL: &str = "models";

@@ -1,15 +1,17 @@
 //! The agent's configuration: checked once, and not read from anywhere after.
 
+mod address;
 mod check;
 mod error;
 mod keys;
 mod layers;
 mod limits;
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use cofi_proto::AgentName;
 
+pub use address::{ControllerAddress, WrongAddress};
 pub use error::ConfigError;
 pub use keys::{Keys, LogFormat};
 pub use layers::load;
@@ -19,8 +21,11 @@ pub use layers::load;
 pub struct Config {
     /// The agent's name.
     pub name: AgentName,
-    /// Where the controller listens for agents; loopback only.
-    pub controller: SocketAddr,
+    /// Whether the name was configured. Otherwise it is the host's, and the one
+    /// in the agent's certificate goes before it.
+    pub named: bool,
+    /// Where the controller listens for agents.
+    pub controller: ControllerAddress,
     /// The agent's own folder.
     pub data_dir: PathBuf,
     /// The flat folder in which later stages look for recordings by name.
@@ -95,7 +100,8 @@ impl Config {
     pub fn new(name: AgentName, data_dir: PathBuf) -> Self {
         Self {
             name,
-            controller: limits::CONTROLLER,
+            named: true,
+            controller: limits::CONTROLLER.into(),
             data_dir,
             publish_dir: None,
             advertise_address: None,

@@ -3,14 +3,24 @@
 use cofi_proto::Malformed;
 use tonic::{Code, Status};
 
+use super::{
+    dial::{DialError, Dialled},
+    refused::Refused,
+};
 use crate::holdings::HoldingsError;
 
 /// Why a session ends.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
     /// The controller cannot be reached.
-    #[error("dial the controller")]
-    Dial(#[source] tonic::transport::Error),
+    #[error(transparent)]
+    Dial(DialError),
+    /// One of the two sides does not accept the other.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The agent has another certificate than when it dialled.
+    #[error("the certificate of this agent was renewed")]
+    Renewed,
     /// The controller took the connection and said nothing.
     #[error("the controller did not answer {0} in time")]
     Silent(&'static str),
@@ -39,6 +49,12 @@ impl LinkError {
         move |status| Self::Status(stream, Box::new(status))
     }
 
+    /// What ended the use of a connection, given what it ended with: the one
+    /// is the cause of the other.
+    pub(super) fn on(dialled: &Dialled) -> impl Fn(Self) -> Self + '_ {
+        |lost| dialled.refused().map_or(lost, Self::Refused)
+    }
+
     /// Whether dialling again will not help by itself.
     pub(super) fn needs_a_person(&self) -> bool {
         match self {
@@ -51,13 +67,23 @@ impl LinkError {
                     | Code::Unauthenticated
                     | Code::Unimplemented
             ),
-            Self::Malformed(_) => true,
+            Self::Malformed(_) | Self::Refused(_) => true,
             Self::Dial(_)
+            | Self::Renewed
             | Self::Silent(_)
             | Self::Ended(_)
             | Self::Behind
             | Self::Holdings(_)
             | Self::Task(_) => false,
+        }
+    }
+}
+
+impl From<DialError> for LinkError {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Refused(refused) => Self::Refused(refused),
+            other @ (DialError::Io(..) | DialError::Silent(_) | DialError::Http(_)) => Self::Dial(other),
         }
     }
 }

@@ -11,14 +11,16 @@
 //! the next session offers it as held: an acknowledgement that was lost with a
 //! stream is never the reason to send a recording twice.
 
-mod dial;
+pub(crate) mod dial;
 mod error;
 mod network;
 mod outbox;
 mod pulse;
 mod receive;
+mod refused;
 mod removal;
 mod session;
+mod tls;
 mod verify;
 
 use std::{sync::Arc, time::Duration};
@@ -31,10 +33,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Stop, backoff::Backoff, chain::Chain, config::Config, engine::Board, holdings::Holdings};
 use error::LinkError;
-pub use network::{Connection, Duplex, Network, Tcp};
+pub use network::{Connection, Duplex, Network};
+pub(crate) use refused::{Caller, Refused, join_again};
+pub use tls::Tls;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where a person has to do something first.
+const FIRST_PAUSE_REFUSED: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE_REFUSED: Duration = Duration::from_secs(30);
 
 /// After a session that lived so long the next is dialled soon.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
@@ -52,6 +60,8 @@ pub struct Link {
     pub board: watch::Receiver<Board>,
     /// Position of the last result that the session has sent.
     pub sent: Arc<watch::Sender<i64>>,
+    /// Counts the sessions that the controller has welcomed.
+    pub sessions: Arc<watch::Sender<u64>>,
     /// Tells the agent to end.
     pub stop: Stop,
     /// Everything that can be sent was sent.
@@ -59,13 +69,24 @@ pub struct Link {
 }
 
 impl Link {
+    /// The way to the controller.
+    fn route(&self) -> dial::Route {
+        dial::Route {
+            network: self.network.clone(),
+            controller: self.config.controller.clone(),
+            caller: Caller::Agent(self.config.name.clone()),
+        }
+    }
+
     /// Keeps a session up until it is closed, or lost while draining.
     pub async fn run(self) -> anyhow::Result<()> {
-        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut usual = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut refused = Backoff::new(FIRST_PAUSE_REFUSED, LONGEST_PAUSE_REFUSED);
         let mut told = String::new();
         loop {
             let begun = Instant::now();
-            let lost = match session::hold(&self).await {
+            let mut renewed = self.network.renewed();
+            let lost = match session::hold(&self, &mut renewed).await {
                 Ok(session::Closed) => return Ok(()),
                 Err(lost) => lost,
             };
@@ -76,11 +97,18 @@ impl Link {
                 return Ok(());
             }
             if begun.elapsed() >= GOOD_SESSION {
-                backoff.reset();
+                usual.reset();
+                refused.reset();
             }
             tell(&lost, &mut told);
+            let pause = match lost {
+                LinkError::Renewed => continue,
+                LinkError::Refused(_) => refused.pause(),
+                _ => usual.pause(),
+            };
             tokio::select! {
-                () = sleep(backoff.pause()) => {}
+                () = sleep(pause) => {}
+                () = &mut renewed => {}
                 () = self.stop.draining() => return Ok(()),
             }
         }
@@ -93,7 +121,7 @@ fn tell(lost: &LinkError, told: &mut String) {
     if reason == *told {
         tracing::debug!(reason, "session lost again");
     } else if lost.needs_a_person() {
-        tracing::warn!(reason, "controller refuses this agent");
+        tracing::warn!(reason, "no session until a person has done something");
     } else {
         tracing::info!(reason, "session lost");
     }

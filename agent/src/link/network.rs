@@ -1,13 +1,14 @@
-//! The network that a link dials over: the machine's own, or in the simulation
-//! a simulated one.
+//! The network that a link dials over: TLS on the machine's own, or in the
+//! simulation a simulated one.
 
-use std::{fmt::Debug, io, net::SocketAddr};
+use std::{fmt::Debug, future::pending, io, net::SocketAddr};
 
 use async_trait::async_trait;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use cofi_identity::tls::Note;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::config::ControllerAddress;
 
 /// Bytes both ways.
 pub trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -21,25 +22,20 @@ pub struct Connection {
     pub stream: Box<dyn Duplex>,
     /// The agent's own address, if it is known.
     pub local: Option<SocketAddr>,
+    /// Why the other side refused it, once that is known.
+    pub note: Note,
 }
 
 /// Makes connections.
 #[async_trait]
 pub trait Network: Debug + Send + Sync {
     /// Connects to the controller.
-    async fn connect(&self, controller: SocketAddr) -> io::Result<Connection>;
-}
+    async fn connect(&self, controller: &ControllerAddress) -> io::Result<Connection>;
 
-/// The machine's network.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tcp;
-
-#[async_trait]
-impl Network for Tcp {
-    async fn connect(&self, controller: SocketAddr) -> io::Result<Connection> {
-        let stream = TcpStream::connect(controller).await?;
-        stream.set_nodelay(true)?;
-        let local = stream.local_addr().ok();
-        Ok(Connection { stream: Box::new(stream), local })
+    /// Waits until connections that are open by now should be opened anew,
+    /// since the agent shows another certificate. Where it shows none, for
+    /// ever.
+    fn renewed(&self) -> BoxFuture<'static, ()> {
+        Box::pin(pending())
     }
 }

@@ -14,7 +14,7 @@ use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::{Link, dial, error::LinkError, session::OPEN_TIMEOUT};
+use super::{Link, dial, dial::Dialled, error::LinkError, session::OPEN_TIMEOUT};
 
 const RECEIVE: &str = "receive";
 
@@ -32,8 +32,12 @@ pub(super) async fn run(link: &Link, session_token: Bytes) -> Result<Infallible,
 }
 
 async fn receive(link: Link, session_token: Bytes) -> Result<Infallible, LinkError> {
-    let dialled = dial::bulk(&link).await?;
-    let mut client = AgentServiceClient::new(dialled.channel)
+    let dialled = dial::bulk(link.route()).await?;
+    receive_on(&link, &dialled, session_token).await.map_err(LinkError::on(&dialled))
+}
+
+async fn receive_on(link: &Link, dialled: &Dialled, session_token: Bytes) -> Result<Infallible, LinkError> {
+    let mut client = AgentServiceClient::new(dialled.channel.clone())
         .max_decoding_message_size(MAX_PIECE_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_CONTROL_MESSAGE_BYTES);
     let (stream, reports) = link.holdings.stream().await?;

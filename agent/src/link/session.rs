@@ -8,12 +8,13 @@ use cofi_proto::{
     pb::{agent as pb, agent::agent_service_client::AgentServiceClient},
     session::{Group, Hello, Release, group},
 };
+use futures_util::future::BoxFuture;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use super::verify::Question;
-use super::{Link, dial, error::LinkError, outbox, pulse, receive, removal, verify};
+use super::{Link, dial, dial::Dialled, error::LinkError, outbox, pulse, receive, removal, verify};
 
 /// Messages that may wait to be sent. What is sent is drawn from the journal,
 /// so that more would only be memory.
@@ -39,12 +40,20 @@ struct Beside {
 }
 
 /// Dials, and holds a session until it is lost or closed.
-pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
+pub(super) async fn hold(link: &Link, renewed: &mut BoxFuture<'static, ()>) -> Result<Closed, LinkError> {
     let dialled = tokio::select! {
-        dialled = dial::control(link) => dialled?,
+        dialled = dial::control(link.route()) => dialled?,
         () = link.close.cancelled() => return Ok(Closed),
     };
-    let mut client = AgentServiceClient::new(dialled.channel)
+    hold_on(link, &dialled, renewed).await.map_err(LinkError::on(&dialled))
+}
+
+async fn hold_on(
+    link: &Link,
+    dialled: &Dialled,
+    renewed: &mut BoxFuture<'static, ()>,
+) -> Result<Closed, LinkError> {
+    let mut client = AgentServiceClient::new(dialled.channel.clone())
         .max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_CONTROL_MESSAGE_BYTES);
     let (up, messages) = mpsc::channel(UP);
@@ -68,12 +77,14 @@ pub(super) async fn hold(link: &Link) -> Result<Closed, LinkError> {
         link.holdings.unrecorded().await?;
     }
     tracing::info!(controller = %link.config.controller, "session begun");
+    link.sessions.send_modify(|count| *count += 1);
 
     let every = Duration::from_millis(welcome.heartbeat_interval_ms.into());
     let (questions, asked) = mpsc::channel(verify::QUESTIONS);
     let (removals, released) = mpsc::channel(removal::GROUPS);
     let beside = Beside { questions, removals };
     let lost = tokio::select! {
+        () = renewed => Err(LinkError::Renewed),
         lost = falls_behind(link) => lost,
         lost = listen(link, &mut down, &beside) => lost,
         lost = verify::run(link, asked, &up) => lost,

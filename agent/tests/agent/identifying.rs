@@ -13,7 +13,7 @@ async fn connected(
     agent: impl FnOnce(TestAgent) -> TestAgent,
 ) -> (Controller, TestAgent, Session, Receiving) {
     let mut controller = Controller::start().await;
-    let agent = agent(TestAgent::new(controller.address)).started();
+    let agent = agent(TestAgent::new(&controller)).started();
     let session = controller.session().await;
     let receiving = controller.receiving().await;
     (controller, agent, session, receiving)
@@ -136,7 +136,7 @@ async fn attempts(data_dir: &std::path::Path) -> Vec<i64> {
 async fn a_recording_is_not_blamed_for_an_engine_that_does_not_come_up_again() {
     const FAILED: i32 = 3;
     let mut controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     let folder = agent.folder().display().to_string();
     // It dies of three requests, does not come up any more, and is mended.
     let script = r#"cd 'FOLDER'; echo >> starts
@@ -238,7 +238,7 @@ async fn an_engine_that_cannot_work_is_a_state_of_the_agent_with_its_reason() {
 #[tokio::test]
 async fn an_engine_comes_up_as_soon_as_what_it_needs_is_there() {
     let mut controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     let model = agent.folder().join("model");
     let script = format!(
         r#"test -e '{}' || {{ echo '{{"fatal":"no model"}}'; exit 1; }}

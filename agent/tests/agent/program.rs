@@ -30,8 +30,8 @@ fn a_wrong_configuration_exits_64_and_says_what_is_wrong() {
             assert!(words(&output).contains(word), "{word}: {}", words(&output));
         }
     };
-    let far = ["--controller", "http://10.1.2.3:7401"];
-    wrong("", &far, &[], &["controller", "10.1.2.3", "loopback"]);
+    let plain = ["--controller", "http://10.1.2.3:7401"];
+    wrong("", &plain, &[], &["controller", "10.1.2.3", "https://HOST:PORT", "unencrypted"]);
     wrong("weigth = 1", &[], &[], &["weigth", "weight"]);
     wrong("", &[], &[("COFI_WEIGHT", "0")], &["weight", "\"0\"", "1 to 10,000"]);
     wrong("", &[], &[("COFI_WORKERS", "many")], &["workers", "many", "u32"]);
@@ -61,12 +61,13 @@ fn check_config_prints_what_can_be_used_as_a_file() {
 async fn the_first_signal_drains_and_the_program_ends_well() {
     let folder = tempfile::TempDir::new().unwrap();
     let mut controller = Controller::start().await;
+    controller.site.certify(&folder.path().join("data"), &"signalled".parse().unwrap());
     let mut running = program()
         .arg("--controller")
-        .arg(format!("http://{}", controller.address))
+        .arg(format!("https://{}", controller.address))
         .arg("--data-dir")
         .arg(folder.path().join("data"))
-        .args(["--name", "signalled", "--engine-command", "cat"])
+        .args(["--engine-command", "cat"])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();

@@ -10,7 +10,7 @@ use crate::support::{Controller, Receiving, Recording, Session, TestAgent, journ
 
 async fn connected() -> (Controller, TestAgent, Session, Receiving) {
     let mut controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     let folder = agent.folder().join("published");
     fs::create_dir(&folder).unwrap();
     agent.config.publish_dir = Some(folder);
@@ -91,7 +91,7 @@ async fn a_release_withdraws_what_it_published_and_nothing_else() {
 #[tokio::test]
 async fn a_folder_on_another_file_system_is_refused_at_the_start() {
     let controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     agent.config.publish_dir = Some("/proc".into());
     agent.start();
     let error = format!("{:#}", agent.ended().await.unwrap_err());

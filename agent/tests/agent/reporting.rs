@@ -7,7 +7,7 @@ use cofi_proto::session::LidOutcome;
 
 async fn connected() -> (Controller, TestAgent, Session, Receiving) {
     let mut controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     agent.config.receive_connections = 1;
     agent.start();
     let session = controller.session().await;
@@ -185,7 +185,8 @@ async fn an_agent_outlives_its_controller() {
     let sent = recording(0, "speak:hi");
     receiving.store(&sent).await;
     drop((session, receiving));
-    let mut controller = Controller::start_at(controller.stop().await).await;
+    let (address, site) = controller.stop().await;
+    let mut controller = Controller::start_at(address, site).await;
     let mut session = controller.session().await;
     assert_eq!(session.held().await.len(), 1);
     assert_eq!(session.result().await.recording, sent.id);
@@ -207,7 +208,7 @@ async fn draining_finishes_what_is_in_hand_and_sends_it() {
 #[tokio::test]
 async fn an_agent_that_drains_does_not_wait_for_a_recording_that_hangs() {
     let mut controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     agent.config.drain_grace = Duration::from_millis(200);
     agent.start();
     let _session = controller.session().await;

@@ -11,7 +11,7 @@ use cofi_proto::{limits::PIECE_BYTES, pb::agent as pb};
 /// An agent with one receive stream.
 async fn connected() -> (Controller, TestAgent, Session, Receiving) {
     let mut controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     agent.config.receive_connections = 1;
     agent.start();
     let session = controller.session().await;
@@ -100,7 +100,7 @@ async fn a_recording_that_was_given_up_leaves_no_trace() {
 #[tokio::test]
 async fn recordings_of_two_streams_do_not_mix() {
     let mut controller = Controller::start().await;
-    let agent = TestAgent::new(controller.address).started();
+    let agent = TestAgent::new(&controller).started();
     let _session = controller.session().await;
     let mut streams = [controller.receiving().await, controller.receiving().await];
     let sent: Vec<_> = (0..2_u8).map(|n| recording(n.into(), vec![n; 10 * 1_000])).collect();
@@ -165,7 +165,7 @@ async fn two_recordings_of_a_batch_cannot_have_one_name() {
 #[tokio::test]
 async fn a_full_disk_is_found_before_anything_is_written() {
     let mut controller = Controller::start().await;
-    let mut agent = TestAgent::new(controller.address);
+    let mut agent = TestAgent::new(&controller);
     agent.config.disk_reserve_bytes = Some(u64::MAX);
     agent.start();
     let mut session = controller.session().await;
@@ -248,7 +248,7 @@ async fn a_session_and_its_streams_end_together() {
 #[tokio::test]
 async fn two_agents_cannot_share_a_folder() {
     let (controller, agent, _session, _receiving) = connected().await;
-    let mut second = TestAgent::new(controller.address);
+    let mut second = TestAgent::new(&controller);
     second.config.data_dir = agent.data().to_owned();
     second.start();
     let error = format!("{:#}", second.ended().await.unwrap_err());

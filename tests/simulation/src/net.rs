@@ -2,13 +2,15 @@
 
 use std::{
     io,
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use async_trait::async_trait;
-use cofi_agent::link::{Connection, Network};
+use cofi_agent::{
+    config::ControllerAddress,
+    link::{Connection, Network},
+};
 use cofi_controller::door::Peer;
 use futures_util::{Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -74,9 +76,9 @@ pub struct Simulated;
 
 #[async_trait]
 impl Network for Simulated {
-    async fn connect(&self, controller: SocketAddr) -> io::Result<Connection> {
-        let stream = TcpStream::connect(controller).await?;
+    async fn connect(&self, controller: &ControllerAddress) -> io::Result<Connection> {
+        let stream = TcpStream::connect((controller.host(), controller.port())).await?;
         let local = stream.local_addr().ok();
-        Ok(Connection { stream: Box::new(stream), local })
+        Ok(Connection { stream: Box::new(stream), local, note: Default::default() })
     }
 }

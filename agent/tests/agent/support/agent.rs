@@ -11,7 +11,7 @@ use cofi_agent::{Config, Stop, config::EngineProgram};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use super::{Recording, within};
+use super::{Controller, Recording, within};
 
 /// An agent, its folder and the notes of its engine.
 pub struct TestAgent {
@@ -22,13 +22,21 @@ pub struct TestAgent {
 }
 
 impl TestAgent {
-    /// An agent that is not started yet, with the engine of `worker.py`.
-    pub fn new(controller: SocketAddr) -> Self {
+    /// An agent that has joined and is not started yet, with the engine of
+    /// `worker.py`.
+    pub fn new(controller: &Controller) -> Self {
+        let agent = Self::stranger(controller.address);
+        controller.site.certify(agent.data(), &agent.config.name);
+        agent
+    }
+
+    /// The same without an identity.
+    pub fn stranger(controller: SocketAddr) -> Self {
         let folder = TempDir::new().unwrap();
         let notes = folder.path().join("notes");
         fs::create_dir(&notes).unwrap();
         let mut config = Config::new("test-agent".parse().unwrap(), folder.path().join("data"));
-        config.controller = controller;
+        config.controller = controller.into();
         config.engine.workers = 1.try_into().ok();
         config.engine.timeout = Duration::from_secs(20);
         let worker = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agent/support/worker.py");

@@ -1,8 +1,9 @@
 //! The scripted controller: it answers nothing by itself but the hello.
 
-use std::{collections::VecDeque, net::SocketAddr, pin::Pin};
+use std::{collections::VecDeque, net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
+use cofi_identity::PeerIdentity;
 use cofi_proto::{
     DeliveryId, RecordingId,
     limits::{MAX_PIECE_MESSAGE_BYTES, PIECE_BYTES},
@@ -11,24 +12,24 @@ use cofi_proto::{
         agent_service_server::{AgentService, AgentServiceServer},
         from_agent::Message as Up,
         from_controller::Message as Down,
+        identity_service_server::IdentityServiceServer,
     },
     receive::{DeliveryOutcome, DeliveryReport},
     session::{Held, LidResult},
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
-use tokio_stream::{
-    Stream,
-    wrappers::{ReceiverStream, TcpListenerStream},
-};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Recording, within};
+use super::{Identities, Recording, Renewals, Site, identity::peer, site::secured, within};
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// A controller on a port of its own.
 pub struct Controller {
     pub address: SocketAddr,
+    pub site: Arc<Site>,
+    pub renewals: Arc<Renewals>,
     sessions: mpsc::Receiver<Session>,
     receiving: mpsc::Receiver<Receiving>,
     server: JoinSet<()>,
@@ -36,6 +37,8 @@ pub struct Controller {
 
 /// A session that an agent has opened and that was welcomed.
 pub struct Session {
+    /// Who has opened it, by the certificate.
+    pub peer: PeerIdentity,
     pub hello: pb::Hello,
     up: Streaming<pb::FromAgent>,
     down: mpsc::Sender<Result<pb::FromController, Status>>,
@@ -56,33 +59,39 @@ pub struct Receiving {
 
 impl Controller {
     pub async fn start() -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap()).await
+        Self::start_as(Site::new()).await
+    }
+
+    pub async fn start_as(site: Arc<Site>) -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap(), site).await
     }
 
     /// Listens where an earlier controller did.
-    pub async fn start_at(address: SocketAddr) -> Self {
+    pub async fn start_at(address: SocketAddr, site: Arc<Site>) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (sessions, seen_sessions) = mpsc::channel(16);
-        let (receiving, seen_receiving) = mpsc::channel(16);
+        let (sessions, seen_sessions) = mpsc::channel(64);
+        let (receiving, seen_receiving) = mpsc::channel(64);
+        let renewals = Arc::new(Renewals::default());
+        let identities = Identities { site: site.clone(), renewals: renewals.clone() };
         let service = AgentServiceServer::new(Service { sessions, receiving })
             .max_encoding_message_size(MAX_PIECE_MESSAGE_BYTES);
-        let mut server = JoinSet::new();
+        let (incoming, mut server) = secured(listener, site.for_agents());
         server.spawn(async move {
-            let listening = TcpListenerStream::new(listener);
             tonic::transport::Server::builder()
                 .add_service(service)
-                .serve_with_incoming(listening)
+                .add_service(IdentityServiceServer::new(identities))
+                .serve_with_incoming(incoming)
                 .await
                 .unwrap();
         });
-        Self { address, sessions: seen_sessions, receiving: seen_receiving, server }
+        Self { address, site, renewals, sessions: seen_sessions, receiving: seen_receiving, server }
     }
 
     /// Ends as a process does: all connections are gone.
-    pub async fn stop(mut self) -> SocketAddr {
+    pub async fn stop(mut self) -> (SocketAddr, Arc<Site>) {
         self.server.shutdown().await;
-        self.address
+        (self.address, self.site)
     }
 
     pub async fn session(&mut self) -> Session {
@@ -108,6 +117,7 @@ impl AgentService for Service {
         &self,
         request: Request<Streaming<pb::FromAgent>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
+        let peer = peer(&request)?;
         let mut up = request.into_inner();
         let Some(Up::Hello(hello)) = up.message().await?.and_then(|first| first.message) else {
             return Err(Status::invalid_argument("the first message is the hello"));
@@ -122,6 +132,7 @@ impl AgentService for Service {
         };
         down.send(Ok(pb::FromController { message: Some(Down::Welcome(welcome)) })).await.unwrap();
         let session = Session {
+            peer,
             hello,
             up,
             down,

@@ -2,13 +2,17 @@
 
 mod agent;
 mod controller;
+mod identity;
 mod journal;
 mod pieces;
+mod site;
 
 pub use agent::TestAgent;
 pub use controller::{Controller, Receiving, Session};
+pub use identity::{Identities, Renewals};
 pub use journal::journal_rows;
 pub use pieces::{Recording, recording};
+pub use site::Site;
 
 use std::time::Duration;
 

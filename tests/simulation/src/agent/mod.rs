@@ -77,7 +77,7 @@ impl Agent {
         let (board, board_seen) = watch::channel(Board::new("model".to_owned()));
         board.send_if_modified(|board| board.note(0, Worker::Ready(Ready::default())));
         let mut config = Config::new(name, PathBuf::new());
-        config.controller = controller;
+        config.controller = controller.into();
         config.receive_connections = receive_connections;
         let link = Link {
             config: Arc::new(config),
@@ -85,6 +85,7 @@ impl Agent {
             network: Arc::new(Simulated),
             board: board_seen,
             sent: Arc::new(watch::Sender::new(0)),
+            sessions: Arc::new(watch::Sender::new(0)),
             stop: Stop::new(),
             close: CancellationToken::new(),
         };
