@@ -1,0 +1,7 @@
+//! Who gets in, over the wire: a whole controller, and everybody who might come
+//! to it.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod house;
+mod matrix;
