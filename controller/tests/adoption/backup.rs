@@ -43,9 +43,18 @@ async fn restored_backup_is_served_from_as_it_is() {
     let aside = [("call", "audioDuration"), ("lidStatus", "audioDuration"), ("call", "confidence")];
     let before = Fingerprint::without(&place, &aside).await;
     before.assert_kept_in(&Fingerprint::without(&restored, &aside).await, &[]);
-    for table in
-        ["cofiBatch", "cofiRecording", "cofiAgent", "cofiEvent", "cofiMeta", "cofiMigration", "cofiReadyCall"]
-    {
+    for table in [
+        "cofiBatch",
+        "cofiRecording",
+        "cofiAgent",
+        "cofiEvent",
+        "cofiMeta",
+        "cofiMigration",
+        "cofiReadyCall",
+        "cofiToken",
+        "cofiAgentCertificate",
+        "cofiAudit",
+    ] {
         let rows = format!("SELECT * FROM {table} ORDER BY 1, 2");
         assert_eq!(restored.rows(&rows).await, place.rows(&rows).await, "{table}");
     }

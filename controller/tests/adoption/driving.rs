@@ -2,12 +2,16 @@
 //! ledger, and the contract's answers afterwards.
 
 use cofi_controller::ledger::{
-    AgentRecord, Applied, CallFilter, Ledger, Recorded, RecordingFilter, RecordingRecord,
+    AgentRecord, Applied, AuditFilter, CallFilter, Deed, Ledger, Recorded, RecordingFilter, RecordingRecord,
 };
 use cofi_language::LanguageTable;
 use cofi_proto::BatchId;
 
-use crate::{place::Place, scene};
+use crate::{
+    machines::{self, Machine},
+    place::Place,
+    scene,
+};
 
 /// Recordings of the batch that is driven.
 pub const RECORDINGS: i64 = 250;
@@ -22,6 +26,7 @@ pub async fn drive(place: &Place<'_>) -> BatchId {
     distribute(&ledger, batch).await;
     identify(&ledger, batch).await;
     cancel_another(&ledger).await;
+    let_in(&ledger).await;
     read(&ledger, batch).await;
     assert_contract(place, batch).await;
     ledger.close().await;
@@ -89,6 +94,26 @@ async fn cancel_another(ledger: &Ledger) {
     let batch = scene::batch_of(ledger, 3).await;
     assert_eq!(ledger.cancel_batch(batch, scene::NOW).await.unwrap(), 3);
     ledger.settle_batch(batch).await.unwrap();
+}
+
+/// Everything about tokens, certificates and the audit.
+async fn let_in(ledger: &Ledger) {
+    let deed = Deed::new(scene::NOW, "operator:1", "127.0.0.1", "Some.Call");
+    let ledger = &ledger.acting(deed);
+    let machine = Machine::new("a");
+    let token = machines::record_token(ledger, &machine.agent).await;
+    let joined = machine.join(ledger, &token, scene::NOW).await.unwrap();
+    assert_eq!(machine.join(ledger, &token, scene::NOW).await.unwrap(), joined);
+    let shown = machines::serial(&joined.certificate);
+    Machine::new("a").renew(ledger, shown, scene::NOW).await.unwrap();
+    ledger.revoke_token(token.id(), scene::NOW).await.unwrap();
+    let revoked = ledger.revoke_agent(&machine.agent, scene::NOW).await.unwrap();
+    assert!(revoked.serials.contains(&shown));
+    assert!(ledger.revoked_serials(scene::NOW).await.unwrap().contains(&shown));
+    assert_eq!(ledger.prune_certificates(scene::NOW).await.unwrap(), 0);
+    assert!(ledger.access_tokens(scene::NOW).await.unwrap().is_empty());
+    let filter = AuditFilter { target: Some(format!("token:{}", token.id())), ..AuditFilter::default() };
+    assert_eq!(ledger.audit(&filter, i64::MAX, 10).await.unwrap().len(), 1);
 }
 
 async fn read(ledger: &Ledger, batch: BatchId) {

@@ -108,6 +108,9 @@ async fn rights_in_the_document_are_not_more_than_needed() {
                 "ALTER TABLE `call` DROP COLUMN ip",
                 "DELETE FROM cofiMeta",
                 "DELETE FROM cofiMigration",
+                "DELETE FROM cofiAudit",
+                "UPDATE cofiAudit SET actor = ''",
+                "DELETE FROM cofiToken",
             ],
         ),
         (
@@ -116,6 +119,7 @@ async fn rights_in_the_document_are_not_more_than_needed() {
             &[
                 "UPDATE `call` SET ip = ''",
                 "SELECT * FROM cofiRecording",
+                "SELECT * FROM cofiToken",
                 "DELETE FROM cofiReadyCall",
                 "UPDATE cofiReadyCall SET ip = ''",
             ],

@@ -15,6 +15,9 @@ mod filling;
 mod fingerprint;
 mod grants;
 mod interrupted;
+#[path = "../ledger/machines.rs"]
+#[allow(dead_code, reason = "the contract's tests use the rest")]
+mod machines;
 mod odd;
 mod place;
 mod program;

@@ -5,8 +5,11 @@
 #![allow(unreachable_pub, reason = "what the tests share is public to them")]
 
 mod applying;
+mod auditing;
+mod certificates;
 mod checking;
 mod contention;
+mod deeds;
 mod deleted_calls;
 mod earlier;
 mod fixture;
@@ -14,6 +17,7 @@ mod groups;
 mod large;
 mod lid_results;
 mod listing;
+mod machines;
 mod model;
 mod names;
 mod planning;
@@ -26,3 +30,4 @@ mod retrying;
 mod scene;
 mod settling;
 mod standing;
+mod tokens;

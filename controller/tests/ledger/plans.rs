@@ -7,7 +7,7 @@ use std::{
 };
 
 use cofi_controller::ledger::{
-    CallFilter, RecordingFilter, ReleaseCause, ReleaseScope, ReleaseTerms, SourceStamp,
+    AuditFilter, CallFilter, RecordingFilter, ReleaseCause, ReleaseScope, ReleaseTerms, SourceStamp,
 };
 use cofi_language::LanguageTable;
 use cofi_proto::BatchId;
@@ -20,13 +20,22 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    checking,
+    checking, deeds,
     fixture::{Engine::Sqlite, Fixture},
+    machines::Machine,
     scene,
 };
 
-/// Tables that grow with the recordings.
-const LARGE: [&str; 5] = ["cofiRecording", "call", "fileDistribution", "lidStatus", "cofiRelease"];
+/// Tables that grow with the recordings, and with the years.
+const LARGE: [&str; 7] = [
+    "cofiRecording",
+    "call",
+    "fileDistribution",
+    "lidStatus",
+    "cofiRelease",
+    "cofiAudit",
+    "cofiAgentCertificate",
+];
 
 /// Statements that are about a whole batch, and run once or for a look at it.
 const WHOLE_BATCH: [&str; 13] = [
@@ -152,6 +161,7 @@ async fn use_everything(db: &Fixture) {
     ledger.lid_holders(batch).await.unwrap();
     use_earlier_batches(db).await;
     use_releases(db, batch).await;
+    use_access(db).await;
     ledger.retry(batch, &[1_130], scene::NOW).await.unwrap();
     ledger.retry(batch, &[], scene::NOW).await.unwrap();
     ledger.cancel_batch(batch, scene::NOW).await.unwrap();
@@ -178,6 +188,27 @@ async fn use_releases(db: &Fixture, batch: BatchId) {
     let due: Vec<_> = due.into_iter().map(|(recording, _)| recording).collect();
     ledger.confirm_releases(&agent, &due, scene::NOW).await.unwrap();
     ledger.highlights(batch).await.unwrap();
+}
+
+/// The statements about who may come in and what was done.
+async fn use_access(db: &Fixture) {
+    let machine = Machine::new("a");
+    let ledger = deeds::acting(db);
+    let shown = machine.joins(&ledger).await;
+    Machine::new("a").renew(&ledger, shown, scene::NOW).await.unwrap();
+    ledger.revoke_agent(&machine.agent, scene::NOW).await.unwrap();
+    ledger.revoked_serials(scene::NOW).await.unwrap();
+    ledger.prune_certificates(scene::NOW).await.unwrap();
+    for (actor, target, denied_only) in
+        [(false, false, false), (true, false, false), (false, true, false), (false, false, true)]
+    {
+        let filter = AuditFilter {
+            actor: actor.then(|| "operator:1".to_owned()),
+            target: target.then(|| "agent:a".to_owned()),
+            denied_only,
+        };
+        ledger.audit(&filter, i64::MAX, 100).await.unwrap();
+    }
 }
 
 /// The statements about what other services write.
@@ -292,6 +323,22 @@ async fn walks_of_groups(db: &Fixture, log: &Log) -> Vec<String> {
         }
     }
     found
+}
+
+#[tokio::test]
+async fn audit_is_read_by_an_index_and_never_sorted() {
+    sent();
+    let db = Fixture::new(Sqlite).await;
+    use_access(&db).await;
+    let log = sent().lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut plans = Vec::new();
+    for text in &log["list_audit"] {
+        plans.extend(db.plan(text).await);
+    }
+    assert!(plans.iter().all(|line| line.starts_with("SEARCH cofiAudit USING ")), "{plans:#?}");
+    for index in ["INTEGER PRIMARY KEY", "cofiAuditActor", "cofiAuditTarget", "cofiAuditDenied"] {
+        assert!(plans.iter().any(|line| line.contains(index)), "{index}: {plans:#?}");
+    }
 }
 
 #[tokio::test]
