@@ -101,11 +101,11 @@ impl Link {
                 refused.reset();
             }
             tell(&lost, &mut told);
-            let pause = match lost {
-                LinkError::Renewed => continue,
-                LinkError::Refused(_) => refused.pause(),
-                _ => usual.pause(),
-            };
+            if matches!(lost, LinkError::Renewed) {
+                continue;
+            }
+            let backoff = if matches!(lost, LinkError::Refused(_)) { &mut refused } else { &mut usual };
+            let pause = backoff.pause();
             tokio::select! {
                 () = sleep(pause) => {}
                 () = &mut renewed => {}

@@ -133,3 +133,41 @@ fn peer(
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(refusal: Refusal, caller: fn(AgentName) -> Caller) -> String {
+        let controller = "cofi.example.org:7401".parse().unwrap();
+        Refused { refusal, controller, caller: caller("gpu-01".parse().unwrap()) }.to_string()
+    }
+
+    #[test]
+    fn an_agent_is_told_how_to_get_in_again() {
+        for fault in [Fault::Expired, Fault::Revoked, Fault::UnknownAuthority, Fault::Missing, Fault::Unfit] {
+            let words = words(Refusal::Own(fault), Caller::Agent);
+            assert!(words.contains("cofi token create --join gpu-01"), "{words}");
+            assert!(words.contains("cofi-agent join --again"), "{words}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_words_of_its_own() {
+        let faults =
+            [Fault::Expired, Fault::NotYetValid, Fault::UnknownAuthority, Fault::OtherName, Fault::Unfit];
+        let mut seen: Vec<String> = faults.map(|fault| words(Refusal::Peer(fault), Caller::Agent)).to_vec();
+        seen.push(words(Refusal::NotTls, Caller::Agent));
+        seen.push(words(Refusal::NotTls, Caller::Joining));
+        seen.push(words(Refusal::Incompatible, Caller::Agent));
+        seen.push(words(Refusal::Own(Fault::Missing), Caller::Joining));
+        seen.push(words(Refusal::Peer(Fault::OtherAuthority), Caller::Joining));
+        assert!(seen.iter().all(|words| words.contains("cofi.example.org:7401")), "{seen:#?}");
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+        let other_name = words(Refusal::Peer(Fault::OtherName), Caller::Agent);
+        assert!(other_name.contains("add \"cofi.example.org\" to server_names"), "{other_name}");
+    }
+}

@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "what the tests share is public to them")]
 
 mod identifying;
+mod joining;
 mod program;
 mod publishing;
 mod reporting;

@@ -2,6 +2,7 @@
 
 mod agent;
 mod controller;
+mod enrolment;
 mod identity;
 mod journal;
 mod pieces;
@@ -9,6 +10,7 @@ mod site;
 
 pub use agent::TestAgent;
 pub use controller::{Controller, Receiving, Session};
+pub use enrolment::Control;
 pub use identity::{Identities, Renewals};
 pub use journal::journal_rows;
 pub use pieces::{Recording, recording};
