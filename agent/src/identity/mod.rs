@@ -10,6 +10,8 @@
 
 mod error;
 mod keeper;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{
@@ -110,6 +112,7 @@ pub(crate) fn folder(data_dir: &Path) -> PathBuf {
 }
 
 /// A moment in microseconds since 1970-01-01 UTC, for people.
+#[must_use]
 pub fn moment(micros: i64) -> String {
     jiff::Timestamp::from_microsecond(micros).map_or_else(|_| micros.to_string(), |moment| moment.to_string())
 }
