@@ -19,6 +19,8 @@ use super::Refusal;
 pub struct Noted<S> {
     stream: S,
     note: Note,
+    /// With what a write failed, until the other side's last words are heard.
+    failure: Option<io::Error>,
 }
 
 /// Why a connection was refused, once that is known.
@@ -44,29 +46,63 @@ impl<S> Noted<S> {
     /// Takes note of what happens to `stream`. The note outlives it.
     pub fn new(stream: S) -> (Self, Note) {
         let note = Note::default();
-        (Self { stream, note: note.clone() }, note)
+        (Self { stream, note: note.clone(), failure: None }, note)
     }
 }
 
 impl<S: AsyncRead + Unpin> Noted<S> {
-    /// Passes on `failure`, with which the stream ends. Where a write failed,
-    /// the other side is gone, and its last words may lie unread.
-    fn failed(&mut self, context: &mut Context<'_>, failure: io::Error) -> io::Error {
+    /// Passes on `failure`, with which the stream ends. Where a write failed
+    /// since the other side is gone, its last words may lie unread, or the
+    /// system may not have said yet that they can be read: the failure is
+    /// held back until they are heard.
+    fn failed(&mut self, context: &mut Context<'_>, failure: io::Error) -> Poll<io::Error> {
         self.note.take_down(&failure);
+        if self.note.refusal().is_some() || !is_gone(&failure) {
+            return Poll::Ready(failure);
+        }
+        self.failure = Some(failure);
+        self.last_words(context)
+    }
+
+    /// Hears the last words, if a write has failed, and gives its failure.
+    fn last_words(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let mut ignored = [0; 1024];
         while self.note.refusal().is_none() {
             let mut room = ReadBuf::new(&mut ignored);
-            match Pin::new(&mut self.stream).poll_read(context, &mut room) {
-                Poll::Ready(Ok(())) if !room.filled().is_empty() => {}
-                Poll::Ready(Err(error)) => {
+            match ready!(Pin::new(&mut self.stream).poll_read(context, &mut room)) {
+                Ok(()) if room.filled().is_empty() => break,
+                Ok(()) => {}
+                Err(error) => {
                     self.note.take_down(&error);
                     break;
                 }
-                Poll::Ready(Ok(())) | Poll::Pending => break,
             }
         }
-        failure
+        Poll::Ready(self.failure.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into()))
     }
+
+    /// Does `write`, or what is left to do after one that failed.
+    fn write<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.failure.is_some() {
+            return self.last_words(context).map(Err);
+        }
+        match ready!(write(Pin::new(&mut self.stream), context)) {
+            Ok(written) => Poll::Ready(Ok(written)),
+            Err(failure) => self.failed(context, failure).map(Err),
+        }
+    }
+}
+
+/// Whether a write failed because nobody is there: then reading ends as well.
+fn is_gone(failure: &io::Error) -> bool {
+    matches!(
+        failure.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+    )
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
@@ -86,8 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
-        Poll::Ready(written.map_err(|failure| self.failed(context, failure)))
+        self.write(context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -95,8 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
-        Poll::Ready(written.map_err(|failure| self.failed(context, failure)))
+        self.write(context, |stream, context| stream.poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -104,8 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Noted<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(context));
-        Poll::Ready(flushed.map_err(|failure| self.failed(context, failure)))
+        self.write(context, |stream, context| stream.poll_flush(context))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,7 +1,12 @@
 //! Refusals over real sockets, where the one who refuses hangs up at once.
 
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::{TcpListener, TcpStream},
 };
 
@@ -48,4 +53,48 @@ async fn a_refusal_reaches_who_reads_and_who_only_writes() {
         let refusal = refusal_of(&controller, &credential, writes).await;
         assert_eq!(refusal, Some(Refusal::Own(Fault::Revoked)), "{writes}");
     }
+}
+
+/// A stream whose other side is gone, of which the system tells the writer
+/// before the reader.
+struct Late {
+    reads: usize,
+}
+
+impl AsyncRead for Late {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reads += 1;
+        if self.reads < 3 {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::CertificateRevoked);
+        Poll::Ready(Err(io::Error::other(alert)))
+    }
+}
+
+impl AsyncWrite for Late {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_write_fails_once_the_last_words_are_heard() {
+    let (mut stream, note) = Noted::new(Late { reads: 0 });
+    let failure = stream.write_all(b"words").await.unwrap_err();
+    assert_eq!(failure.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(note.refusal(), Some(Refusal::Own(Fault::Revoked)));
 }
