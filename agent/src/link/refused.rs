@@ -123,7 +123,7 @@ fn peer(
         ),
         (Fault::OtherName, _) => write!(
             f,
-            "the certificate of {controller} is for other names: dial one of those, or add \"{}\" to \
+            "the certificate of {controller} is for other names: dial one of those, or add {} to \
              server_names in the controller's configuration and restart it",
             controller.host()
         ),
@@ -168,6 +168,6 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), count);
         let other_name = words(Refusal::Peer(Fault::OtherName), Caller::Agent);
-        assert!(other_name.contains("add \"cofi.example.org\" to server_names"), "{other_name}");
+        assert!(other_name.contains("add cofi.example.org to server_names"), "{other_name}");
     }
 }

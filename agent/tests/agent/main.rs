@@ -6,6 +6,8 @@ mod identifying;
 mod joining;
 mod program;
 mod publishing;
+mod refusals;
+mod renewing;
 mod reporting;
 mod storing;
 mod support;

@@ -248,6 +248,11 @@ impl Session {
         .await
     }
 
+    /// Whether the agent is still there.
+    pub fn is_open(&self) -> bool {
+        !self.down.is_closed()
+    }
+
     /// Cuts the session.
     pub async fn cut(self) {
         self.down.send(Err(Status::unavailable("cut"))).await.unwrap();

@@ -1,8 +1,8 @@
 //! What the scripted controller says to agents that renew.
 
 use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use cofi_identity::{CertificateRequest, PeerIdentity};
@@ -13,14 +13,10 @@ use tonic::{Request, Response, Status};
 
 use super::Site;
 
-/// Renewals as the test wants them.
+/// What agents asked about their identity.
 #[derive(Default)]
 pub struct Renewals {
-    /// Keys that certificates were asked for.
-    pub asked: Mutex<Vec<Vec<u8>>>,
     pub asked_for_trust: AtomicUsize,
-    /// Whether to issue certificates and lose the answers.
-    pub losing: AtomicBool,
 }
 
 pub struct Identities {
@@ -34,11 +30,7 @@ impl IdentityService for Identities {
         let peer = peer(&request)?;
         let asked = CertificateRequest::parse(&request.get_ref().certificate_request)
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        self.renewals.asked.lock().unwrap().push(asked.public_key().hash().as_bytes().to_vec());
         let answer = self.site.issue(&peer.agent, asked.public_key());
-        if self.renewals.losing.load(Ordering::SeqCst) {
-            return Err(Status::unavailable("the answer is lost"));
-        }
         Ok(Response::new(RenewResponse {
             certificate: answer.certificate.to_vec().into(),
             trusted_authorities: answer.trust.to_pem(),

@@ -14,7 +14,7 @@ pub use enrolment::Control;
 pub use identity::{Identities, Renewals};
 pub use journal::journal_rows;
 pub use pieces::{Recording, recording};
-pub use site::Site;
+pub use site::{Site, now};
 
 use std::time::Duration;
 

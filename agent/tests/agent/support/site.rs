@@ -44,13 +44,8 @@ pub struct Site {
 
 impl Site {
     pub fn new() -> Arc<Self> {
-        Self::named(&[])
-    }
-
-    /// One whose certificate is for loopback and `names`.
-    pub fn named(names: &[&str]) -> Arc<Self> {
         let authority = Authority::create(now()).unwrap();
-        let names = ServerNames::new(names.iter().copied()).unwrap();
+        let names = ServerNames::new([]).unwrap();
         let server = authority.issue_server(&names, now(), SERVER_LIFETIME).unwrap();
         let trust = TrustBundle::new([authority.certificate().clone()]).unwrap();
         let revocations = Arc::new(Revocations::default());
@@ -71,6 +66,12 @@ impl Site {
     /// Tells agents to trust these from now on.
     pub fn announce(&self, trust: TrustBundle) {
         *self.trust.lock().unwrap() = trust;
+    }
+
+    /// Shows a certificate of the authority that takes over.
+    pub fn take_over(&self, successor: &Authority) {
+        let names = ServerNames::new([]).unwrap();
+        self.shown.replace(&successor.issue_server(&names, now(), SERVER_LIFETIME).unwrap()).unwrap();
     }
 
     pub fn set_lifetime(&self, lifetime: Duration) {
