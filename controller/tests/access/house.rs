@@ -128,7 +128,18 @@ impl House {
     /// Ends it and starts it again.
     pub(crate) async fn restart(&mut self) {
         self.end().await;
+        self.restart_after_end().await;
+    }
+
+    /// Starts it again.
+    pub(crate) async fn restart_after_end(&mut self) {
         self.start(Keys::default()).await;
+    }
+
+    /// What was written down: all, or what was refused.
+    pub(crate) async fn audit(&self, denied_only: bool) -> Vec<pb::AuditEntry> {
+        let request = pb::ListAuditRequest { page_size: 1_000, denied_only, ..Default::default() };
+        self.access().await.list_audit(request).await.unwrap().into_inner().entries
     }
 
     /// Ends it in order.
@@ -156,8 +167,7 @@ impl House {
 
     /// TLS as operators have it.
     pub(crate) fn operator_tls(&self) -> Arc<ClientConfig> {
-        let servers = Arc::new(TrustedServers::new(&self.trust).unwrap());
-        operator_client(servers, Arc::new(SystemClock)).unwrap()
+        trusting(&self.trust)
     }
 
     /// The control listener, with a token or without.
@@ -206,7 +216,7 @@ impl House {
         let request = pb::EnrolRequest {
             token: token.to_text().to_string(),
             agent: agent.to_owned(),
-            certificate_request: CertificateRequest::write(key).unwrap().into(),
+            certificate_request: CertificateRequest::write(key).unwrap(),
         };
         Ok(EnrolmentServiceClient::new(channel).enrol(request).await?.into_inner())
     }
@@ -226,10 +236,10 @@ impl House {
     }
 
     pub(crate) fn machine_with(&self, credential: &Credential) -> Machine {
-        let servers = Arc::new(TrustedServers::new(&self.trust).unwrap());
         let shown = Arc::new(CurrentCredential::new(credential).unwrap());
-        let tls = agent_client(shown, servers, Arc::new(SystemClock)).unwrap();
-        Machine { tls, address: self.agents }
+        let servers = Arc::new(TrustedServers::new(&self.trust).unwrap());
+        let tls = agent_client(shown, servers.clone(), Arc::new(SystemClock)).unwrap();
+        Machine { tls, servers, address: self.agents }
     }
 }
 
@@ -237,6 +247,7 @@ impl House {
 #[derive(Clone)]
 pub(crate) struct Machine {
     pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) servers: Arc<TrustedServers>,
     pub(crate) address: SocketAddr,
 }
 
@@ -255,6 +266,12 @@ impl Machine {
             .await;
         asked.is_ok()
     }
+}
+
+/// TLS as operators have it who trust these.
+pub(crate) fn trusting(trust: &TrustBundle) -> Arc<ClientConfig> {
+    let servers = Arc::new(TrustedServers::new(trust).unwrap());
+    operator_client(servers, Arc::new(SystemClock)).unwrap()
 }
 
 /// TLS to an address.

@@ -3,5 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod auditing;
 mod house;
+mod joining;
 mod matrix;
+mod revoking;

@@ -148,7 +148,7 @@ async fn the_agents_listener_lets_agents_in_to_what_is_theirs_and_nobody_else() 
     let name = "gpu-01".parse().unwrap();
     let certified = |authority: &Authority, issued_at: i64, lifetime: Duration| {
         let key = PrivateKey::generate().unwrap();
-        let issued = authority.issue_agent(&name, &key.public_key(), issued_at, lifetime).unwrap();
+        let issued = authority.issue_agent(&name, key.public_key(), issued_at, lifetime).unwrap();
         house.machine_with(&Credential::new(key, vec![issued.der]).unwrap())
     };
     let day = Duration::from_hours(24);
@@ -166,10 +166,10 @@ async fn the_agents_listener_lets_agents_in_to_what_is_theirs_and_nobody_else() 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_shows_no_certificate_is_not_let_in_to_the_agents_listener() {
     let mut house = House::open().await;
-    let without = Machine { tls: house.operator_tls(), address: house.agents };
+    let agent = house.joined("gpu-01").await;
+    let without = Machine { tls: house.operator_tls(), ..agent.clone() };
     assert!(!without.is_let_in().await);
     // Nor on the other listener as an agent: certificates count for nothing there.
-    let agent = house.joined("gpu-01").await;
     let astray = Machine { address: house.control, ..agent };
     assert!(!astray.is_let_in().await);
     house.end().await;
