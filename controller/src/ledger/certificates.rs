@@ -4,7 +4,7 @@
 //! certificate that is issued while the agent's are revoked would stay good.
 
 use cofi_identity::{
-    AgentCertificate, IssueError, KeyHash, Serial,
+    AgentCertificate, Facts, IssueError, KeyHash, Serial, Validity,
     token::{Admission, JoinRefused, JoinToken, TokenId},
 };
 use cofi_proto::AgentName;
@@ -93,6 +93,30 @@ impl Ledger {
                 certificates: batches::count_rows(tx, count).await?,
                 serials: revoked_of(tx, agent, now).await?,
             })
+        })
+    }
+
+    /// Notes a certificate that an agent shows and the ledger may not know: one
+    /// that was issued after the backup from which the database was restored.
+    /// From then on it can be revoked. Nothing happens to one that is known.
+    pub async fn know_certificate(
+        &self,
+        agent: &AgentName,
+        facts: &Facts,
+        certificate: &[u8],
+    ) -> Result<(), LedgerError> {
+        if read_transaction!(self, |tx| { is_known(tx, facts.serial).await })? {
+            return Ok(());
+        }
+        write_transaction!(self, |tx| {
+            lock(tx).await?;
+            if is_known(tx, facts.serial).await? {
+                return Ok(());
+            }
+            let Validity { not_before_micros, not_after_micros } = facts.validity;
+            let row =
+                insertion(agent, facts.serial, facts.key, [not_before_micros, not_after_micros], certificate);
+            tx.execute(row).await.map(|_| ())
         })
     }
 
@@ -203,6 +227,11 @@ async fn good_for(
     tx.row(select).await?.map(|row| row.blob(0)).transpose()
 }
 
+async fn is_known(tx: &mut Transaction, serial: Serial) -> Result<bool, LedgerError> {
+    let select = "SELECT agent FROM cofiAgentCertificate WHERE serial = ?";
+    Ok(tx.row(Statement::named("is_certificate_known", select).bind(serial.to_string())).await?.is_some())
+}
+
 async fn insert(
     tx: &mut Transaction,
     agent: &AgentName,
@@ -210,16 +239,28 @@ async fn insert(
     issued: &AgentCertificate,
     now: i64,
 ) -> Result<(), LedgerError> {
+    let times = [now, issued.validity.not_after_micros];
+    tx.execute(insertion(agent, issued.serial, key, times, &issued.der)).await.map(|_| ())
+}
+
+/// `times` are when it was issued and its last moment.
+fn insertion(
+    agent: &AgentName,
+    serial: Serial,
+    key: KeyHash,
+    times: [i64; 2],
+    certificate: &[u8],
+) -> Statement {
     let columns = "INSERT INTO cofiAgentCertificate (serial, agent, keyHash, issuedAt, expiresAt, certificate) \
                    VALUES (?, ?, ?, ?, ?, ?)";
-    let insert = Statement::named("insert_certificate", columns)
-        .bind(issued.serial.to_string())
+    let [issued_at, expires_at] = times;
+    Statement::named("insert_certificate", columns)
+        .bind(serial.to_string())
         .bind(agent.as_str())
         .bind(&key.as_bytes()[..])
-        .bind(now)
-        .bind(issued.validity.not_after_micros)
-        .bind(&issued.der[..]);
-    tx.execute(insert).await.map(|_| ())
+        .bind(issued_at)
+        .bind(expires_at)
+        .bind(certificate)
 }
 
 /// Revokes what an agent has of good certificates: how many.

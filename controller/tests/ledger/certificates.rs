@@ -1,7 +1,7 @@
 //! Agents that join, renew and are revoked.
 
 use cofi_controller::ledger::{AgentRevoked, LedgerError, Standing, StandingRecord};
-use cofi_identity::{Serial, token::JoinRefused};
+use cofi_identity::{Facts, Serial, token::JoinRefused};
 use rstest::rstest;
 use tokio::task::JoinSet;
 
@@ -161,6 +161,26 @@ async fn removed_agent_neither_joins_nor_renews(#[values(Sqlite, MariaDb)] on: E
     assert!(matches!(guessed, Err(LedgerError::Join(_))), "{guessed:?}");
     db.ledger().clear_standing(&machine.agent, NOW).await.unwrap();
     machine.join(db.ledger(), &token, NOW).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn certificate_that_a_restored_backup_does_not_know_is_revoked_once_it_was_shown(
+    #[values(Sqlite, MariaDb)] on: Engine,
+) {
+    let db = Fixture::new(on).await;
+    let machine = Machine::new("a");
+    let issued = machine.issue(NOW).unwrap();
+    let facts = Facts::of(&issued.der).unwrap();
+    for _ in 0..2 {
+        db.ledger().know_certificate(&machine.agent, &facts, &issued.der).await.unwrap();
+    }
+    assert_eq!(good(&db).await, [issued.serial.to_string()]);
+    assert_eq!(machine.renew(db.ledger(), issued.serial, NOW).await.unwrap(), issued.der.to_vec());
+    db.ledger().revoke_agent(&machine.agent, NOW).await.unwrap();
+    // What is known stays as it is.
+    db.ledger().know_certificate(&machine.agent, &facts, &issued.der).await.unwrap();
+    assert_eq!(db.ledger().revoked_serials(NOW).await.unwrap(), [issued.serial]);
 }
 
 #[rstest]
