@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use cofi_identity::{PeerIdentity, tls::Refusal};
+use cofi_identity::{Facts, NotAnAgent, PeerIdentity, tls::Refusal};
+use cofi_proto::AgentName;
+use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -19,7 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Connection, Door, Peer,
+    Certificate, Connection, Door, Peer,
     connection::Over,
     guests::{Guests, Place},
 };
@@ -142,21 +144,21 @@ impl Hall {
         if tls.alpn_protocol() != Some(b"h2") {
             return self.deny(address, "a peer that does not speak HTTP/2");
         }
-        let identity = match tls.peer_certificates().map(PeerIdentity::from_certificates).transpose() {
-            Ok(identity) => identity,
+        let shown = match tls.peer_certificates().map(read).transpose() {
+            Ok(shown) => shown,
             Err(error) => return self.deny(address, &error.to_string()),
         };
-        if identity.is_some() != self.door.for_agents {
+        if shown.is_some() != self.door.for_agents {
             return self.deny(address, "a certificate where none belongs, or none where one does");
         }
         let evicted = place.evicted();
-        if let Some(identity) = &identity
-            && place.know(Some(&identity.agent))
+        if let Some((agent, _)) = &shown
+            && place.know(Some(agent))
         {
-            tracing::warn!(agent = %identity.agent, most = self.door.limits.per_agent, "agent has too many connections, its oldest is cut");
+            tracing::warn!(%agent, most = self.door.limits.per_agent, "agent has too many connections, its oldest is cut");
         }
-        let peer = Peer::of_connection(address, identity.as_ref(), place);
-        let end = end(self.door.clone(), peer.admitted(), evicted, identity);
+        let peer = Peer::of_connection(address, shown, place);
+        let end = end(self.door.clone(), peer.clone(), evicted);
         let connection = Connection::new(stream, peer, Box::pin(end));
         // Nobody serves any more: the controller is stopping.
         self.ready.send(Ok(connection)).await.ok();
@@ -173,30 +175,33 @@ impl Hall {
     }
 }
 
+/// Whose certificate the first of those is that a peer has shown.
+fn read(shown: &[CertificateDer<'static>]) -> Result<(AgentName, Certificate), NotAnAgent> {
+    let agent = PeerIdentity::from_certificates(shown)?.agent;
+    let der = shown.first().ok_or(NotAnAgent::NoCertificate)?.clone();
+    Ok((agent, Certificate { facts: Facts::of(&der)?, der }))
+}
+
 /// Comes true when a connection is over.
-async fn end(
-    door: Arc<Door>,
-    admitted: Option<CancellationToken>,
-    evicted: CancellationToken,
-    identity: Option<PeerIdentity>,
-) -> Over {
+async fn end(door: Arc<Door>, peer: Peer, evicted: CancellationToken) -> Over {
     let silent = async {
-        if let Some(admitted) = admitted
+        if let Some(admitted) = peer.admitted()
             && timeout(FIRST_CALL, admitted.cancelled()).await.is_err()
         {
             return;
         }
         std::future::pending::<()>().await;
     };
+    let facts = peer.certificate().map(|certificate| &certificate.facts);
     let revoked = async {
-        match &identity {
-            Some(identity) => door.revocations.wait(identity.serial).await,
+        match facts {
+            Some(facts) => door.revocations.wait(facts.serial).await,
             None => std::future::pending().await,
         }
     };
     let expired = async {
-        match &identity {
-            Some(identity) => until(&door, identity.not_after_micros).await,
+        match facts {
+            Some(facts) => until(&door, facts.validity.not_after_micros).await,
             None => std::future::pending().await,
         }
     };

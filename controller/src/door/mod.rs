@@ -22,7 +22,11 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 
 pub(crate) use self::room::Room;
-pub use self::{connection::Connection, guests::Limits, peer::Peer};
+pub use self::{
+    connection::Connection,
+    guests::Limits,
+    peer::{Certificate, Peer},
+};
 use crate::access::Denials;
 
 /// A listener with all that it needs to judge who comes in.

@@ -2,8 +2,9 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use cofi_identity::{PeerIdentity, Serial};
+use cofi_identity::{Facts, Serial};
 use cofi_proto::AgentName;
+use rustls_pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 use super::guests::Place;
@@ -14,8 +15,17 @@ use super::guests::Place;
 pub struct Peer {
     address: Option<IpAddr>,
     agent: Option<AgentName>,
-    serial: Option<Serial>,
+    certificate: Option<Arc<Certificate>>,
     standing: Option<Arc<Standing>>,
+}
+
+/// The certificate that an agent shows.
+#[derive(Debug)]
+pub struct Certificate {
+    /// What stands in it.
+    pub facts: Facts,
+    /// As it was shown, in DER.
+    pub der: CertificateDer<'static>,
 }
 
 /// What a connection has to show for itself.
@@ -30,20 +40,25 @@ impl Peer {
     /// simulation there is no TLS.
     #[must_use]
     pub fn agent_by_itself(agent: AgentName) -> Self {
-        Self { address: None, agent: Some(agent), serial: None, standing: None }
+        Self { address: None, agent: Some(agent), certificate: None, standing: None }
     }
 
     #[cfg(test)]
-    pub(crate) fn with_certificate(agent: AgentName, serial: Serial) -> Self {
-        Self { serial: Some(serial), ..Self::agent_by_itself(agent) }
+    pub(crate) fn with_certificate(agent: AgentName, certificate: Certificate) -> Self {
+        Self { certificate: Some(Arc::new(certificate)), ..Self::agent_by_itself(agent) }
     }
 
     /// The other end of a connection that came through TLS.
-    pub(super) fn of_connection(address: IpAddr, identity: Option<&PeerIdentity>, place: Place) -> Self {
+    pub(super) fn of_connection(
+        address: IpAddr,
+        known: Option<(AgentName, Certificate)>,
+        place: Place,
+    ) -> Self {
+        let (agent, certificate) = known.unzip();
         Self {
             address: Some(address),
-            agent: identity.map(|identity| identity.agent.clone()),
-            serial: identity.map(|identity| identity.serial),
+            agent,
+            certificate: certificate.map(Arc::new),
             standing: Some(Arc::new(Standing { place, admitted: CancellationToken::new() })),
         }
     }
@@ -55,7 +70,12 @@ impl Peer {
 
     /// The serial number of its certificate.
     pub(crate) fn serial(&self) -> Option<Serial> {
-        self.serial
+        self.certificate().map(|certificate| certificate.facts.serial)
+    }
+
+    /// Its certificate.
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_deref()
     }
 
     /// Its address, in words; empty if it has none.

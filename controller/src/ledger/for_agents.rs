@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use cofi_identity::Facts;
 use cofi_proto::{AgentName, BatchId, RecordingId};
 
 use super::{
@@ -24,6 +25,12 @@ pub trait AgentLedger: std::fmt::Debug + Send + Sync {
     async fn agent(&self, name: &AgentName) -> Result<AgentRecord, LedgerError>;
     async fn put_agent(&self, agent: &AgentRecord) -> Result<(), LedgerError>;
     async fn agent_left(&self, agent: &AgentName, now: i64) -> Result<(), LedgerError>;
+    async fn know_certificate(
+        &self,
+        agent: &AgentName,
+        facts: &Facts,
+        certificate: &[u8],
+    ) -> Result<(), LedgerError>;
     async fn custody(&self, name: &AgentName) -> Result<Custody, LedgerError>;
 
     async fn standings(&self) -> Result<Vec<StandingRecord>, LedgerError>;
@@ -89,6 +96,15 @@ impl AgentLedger for Ledger {
 
     async fn put_agent(&self, agent: &AgentRecord) -> Result<(), LedgerError> {
         Self::put_agent(self, agent).await
+    }
+
+    async fn know_certificate(
+        &self,
+        agent: &AgentName,
+        facts: &Facts,
+        certificate: &[u8],
+    ) -> Result<(), LedgerError> {
+        Self::know_certificate(self, agent, facts, certificate).await
     }
 
     async fn agent_left(&self, agent: &AgentName, now: i64) -> Result<(), LedgerError> {

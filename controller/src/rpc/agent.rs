@@ -2,15 +2,7 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use cofi_proto::{
-    AgentName,
-    clock::Clock,
-    limits::{MAX_GROUP, MAX_REPORT_GROUP, PROTOCOL},
-    pb::agent as pb,
-    receive::DeliveryReport,
-    session::{Group, Hello, Identify, group},
-    verify::HeldList,
-};
+use cofi_proto::{AgentName, clock::Clock, limits::PROTOCOL, pb::agent as pb, session::Hello};
 use pb::{
     agent_service_server::AgentService, from_agent::Message as Up, from_controller::Message as DownMessage,
     from_receiver::Message as ReceiverUp,
@@ -20,19 +12,21 @@ use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{releases::Releasing, status::RpcError};
+use super::{
+    hearing::{Hearing, WireReports},
+    releases::Releasing,
+    status::RpcError,
+};
 use crate::{
     access::{Denial, Denials},
     chain::error_chain,
-    check::{Answer, Answers},
+    check::Answers,
     commit::{self, ToApply, ToRecord},
-    delivery::Host,
     dispatch::{Dispatch, Down, JoinRefused, Session},
-    door::Peer,
-    lane::{Readers, Reports},
+    door::{Certificate, Peer},
+    lane::Readers,
     ledger::{AgentLedger, AgentRecord, Custody, LedgerError, QuarantineRecord, Standing, StandingRecord},
     scheduler::{Event, LEASE},
-    verify::verify_held,
 };
 
 /// Time for the first message of a stream.
@@ -76,11 +70,11 @@ impl AgentService for Agents {
             Some(Up::Hello(hello)) => Hello::try_from(hello).map_err(RpcError::from)?,
             _ => return Err(RpcError::NoBeginning("a hello").into()),
         };
-        self.must_speak_for_itself(peer, &hello.name)?;
+        self.must_speak_for_itself(peer.as_ref(), &hello.name)?;
         // In a task of its own from here on: a caller that goes away meanwhile
         // must not leave an agent seated that nobody hears.
         let (told, begun) = oneshot::channel();
-        self.tasks.spawn(self.clone().hold(hello, up, told));
+        self.tasks.spawn(self.clone().hold(hello, peer, up, told));
         let Begun { welcome, down, ended } = begun.await.map_err(|_| RpcError::Stopping)??;
         let messages = tokio_stream::once(DownMessage::Welcome(welcome))
             .chain(ReceiverStream::new(down).map(DownMessage::from))
@@ -118,15 +112,15 @@ struct Begun {
 
 impl Agents {
     /// Refuses whoever says to be another agent than its certificate does.
-    fn must_speak_for_itself(&self, peer: Option<Peer>, said: &AgentName) -> Result<(), RpcError> {
-        let shown = of_peer(peer.as_ref())?;
+    fn must_speak_for_itself(&self, peer: Option<&Peer>, said: &AgentName) -> Result<(), RpcError> {
+        let shown = of_peer(peer)?;
         if shown == *said {
             return Ok(());
         }
         let error = RpcError::OtherAgent { shown: shown.clone(), said: said.clone() };
         self.denials.note(Denial {
             actor: format!("agent:{shown}"),
-            peer: peer.map(|peer| peer.address()).unwrap_or_default(),
+            peer: peer.map(Peer::address).unwrap_or_default(),
             action: "AgentService.Session".to_owned(),
             target: format!("agent:{said}"),
             detail: error.to_string(),
@@ -138,11 +132,12 @@ impl Agents {
     async fn hold(
         self,
         hello: Hello,
+        peer: Option<Peer>,
         up: Streaming<pb::FromAgent>,
         told: oneshot::Sender<Result<Begun, RpcError>>,
     ) {
         let name = hello.name.clone();
-        let (session, inventory) = match self.seat(hello).await {
+        let (session, inventory) = match self.seat(hello, peer).await {
             Ok(seated) => seated,
             Err(error) => {
                 self.dispatch.refused(name, error_chain(&error)).await;
@@ -188,7 +183,7 @@ impl Agents {
 
     /// Seats an agent. The second part is whether it is to offer everything that
     /// it holds, since it knows of more than the rows do.
-    async fn seat(&self, hello: Hello) -> Result<(Session, bool), RpcError> {
+    async fn seat(&self, hello: Hello, peer: Option<Peer>) -> Result<(Session, bool), RpcError> {
         if hello.protocol != PROTOCOL {
             return Err(RpcError::Protocol { ours: PROTOCOL, theirs: hello.protocol });
         }
@@ -199,6 +194,11 @@ impl Agents {
         let standing = self.ledger.standing(&hello.name).await?.map(|record| record.standing);
         if standing == Some(Standing::Removed) {
             return Err(JoinRefused::Removed(hello.name).into());
+        }
+        // A database from a backup may not know of a certificate, and could not
+        // have it revoked.
+        if let Some(Certificate { facts, der }) = peer.as_ref().and_then(Peer::certificate) {
+            self.ledger.know_certificate(&hello.name, facts, der).await?;
         }
         let (recorded, receipted) = (hello.recorded, hello.receipted);
         let record = AgentRecord {
@@ -271,134 +271,6 @@ impl Agents {
             self.dispatch.event(Event::AgentQuarantined { agent, fault: fault.into(), reason }).await;
         }
         Ok(custody)
-    }
-}
-
-/// What a session's task needs to hear an agent.
-struct Hearing<'a> {
-    agents: &'a Agents,
-    id: u64,
-    host: Host,
-    paced: mpsc::Sender<Down>,
-    /// Rung when the agent has removed what it was told to.
-    removed: Arc<Notify>,
-}
-
-impl Hearing<'_> {
-    async fn run(self, mut up: Streaming<pb::FromAgent>) -> Result<(), RpcError> {
-        loop {
-            let message = match up.message().await {
-                Ok(Some(message)) => message,
-                Ok(None) => return Ok(()),
-                Err(status) => {
-                    tracing::debug!(agent = %self.host.agent, %status, "session broken off");
-                    return Ok(());
-                }
-            };
-            let message = message.message.ok_or(cofi_proto::Malformed::Missing("message"))?;
-            self.take(message).await?;
-        }
-    }
-
-    async fn take(&self, message: Up) -> Result<(), RpcError> {
-        let Agents { ledger, dispatch, recorder, applier, readers, .. } = self.agents;
-        match message {
-            Up::Hello(_) => {
-                Err(cofi_proto::Malformed::invalid("message", "a second hello", "one hello").into())
-            }
-            Up::Held(page) => {
-                let last = page.last;
-                let held = group(page.recordings, Group::Other)?;
-                verify_held(held, &self.host, &**ledger, &**readers, dispatch, recorder).await?;
-                if last {
-                    dispatch.event(Event::Reconciled(self.host.agent.clone())).await;
-                    self.say_what_is_pending().await?;
-                }
-                Ok(())
-            }
-            Up::Heartbeat(heartbeat) => {
-                let heartbeat = heartbeat.try_into()?;
-                dispatch.heartbeat(self.host.agent.clone(), self.id, heartbeat).await;
-                Ok(())
-            }
-            Up::Verified(verified) => {
-                let seen = group(verified.recordings, Group::Other)?;
-                self.agents.answers.heard(&self.host.agent, verified.request, Answer::Verified(seen));
-                Ok(())
-            }
-            Up::Removed(removed) => {
-                let removed = group(removed.recordings, Group::Other)?;
-                let now = self.agents.clock.now_micros();
-                ledger.confirm_releases(&self.host.agent, &removed, now).await?;
-                self.removed.notify_one();
-                Ok(())
-            }
-            Up::HeldList(list) => {
-                let list = HeldList::try_from(list)?;
-                self.agents.answers.heard(&self.host.agent, list.request, Answer::Held(list));
-                Ok(())
-            }
-            Up::Results(results) => {
-                failpoint!(async RESULTS_HEARD => return Err(RpcError::Stopping));
-                for result in group(results.results, Group::Results)? {
-                    let result = ToApply { host: self.host.clone(), result };
-                    applier.send(result).await.map_err(|_| RpcError::Stopping)?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Tells the agent which of its recordings have no language yet: it knows
-    /// most of them, but not those that were retried while it was away.
-    async fn say_what_is_pending(&self) -> Result<(), RpcError> {
-        let limit = i64::try_from(MAX_GROUP).unwrap_or(i64::MAX);
-        let mut after = None;
-        loop {
-            let pending = self.agents.ledger.pending_lids(&self.host.agent, after, limit).await?;
-            let Some(last) = pending.last() else { return Ok(()) };
-            after = Some(last.recording);
-            let identify = pending.into_iter().map(|pending| Identify {
-                recording: pending.recording,
-                round: pending.round,
-                candidates: pending.candidates,
-            });
-            self.paced.send(Down::Identify(identify.collect())).await.map_err(|_| RpcError::Stopping)?;
-        }
-    }
-}
-
-/// Reports as they come over the wire.
-struct WireReports(Streaming<pb::FromReceiver>);
-
-impl Reports for WireReports {
-    async fn next(&mut self) -> Option<Vec<DeliveryReport>> {
-        match self.0.message().await.ok()??.message? {
-            ReceiverUp::Reports(group) if group.reports.len() <= MAX_REPORT_GROUP => {
-                let reports = group.reports.into_iter().map(DeliveryReport::try_from);
-                reports
-                    .collect::<Result<_, _>>()
-                    .inspect_err(|error| tracing::warn!(%error, "malformed report"))
-                    .ok()
-            }
-            ReceiverUp::Open(_) | ReceiverUp::Reports(_) => None,
-        }
-    }
-}
-
-impl From<Down> for DownMessage {
-    fn from(down: Down) -> Self {
-        fn all<T: Into<M>, M>(entries: Vec<T>) -> Vec<M> {
-            entries.into_iter().map(Into::into).collect()
-        }
-        match down {
-            Down::Recorded(entries) => Self::Recorded(pb::RecordedGroup { recordings: all(entries) }),
-            Down::Receipts(entries) => Self::ResultReceipts(pb::ResultReceipts { receipts: all(entries) }),
-            Down::Identify(entries) => Self::Identify(pb::IdentifyGroup { recordings: all(entries) }),
-            Down::Release(entries) => Self::Release(pb::ReleaseGroup { recordings: all(entries) }),
-            Down::Verify(verify) => Self::Verify(verify.into()),
-            Down::ListHeld(list) => Self::ListHeld(list.into()),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ mod convert;
 mod enrolment;
 mod explain;
 mod fleet;
+mod hearing;
 mod identity;
 mod pages;
 mod reasons;

@@ -1,12 +1,12 @@
 use cofi_identity::{
-    Serial,
+    AGENT_LIFETIME, Authority, Facts, PrivateKey,
     token::{AccessRecord, JoinToken},
 };
 use cofi_proto::clock::FixedClock;
 use http::HeaderValue;
 
 use super::*;
-use crate::access::table::CALLS;
+use crate::{access::table::CALLS, door::Certificate};
 
 const NOW: i64 = 1_000_000;
 
@@ -149,8 +149,11 @@ fn on_the_agents_listener_agents_do_what_agents_do_until_they_are_revoked() {
 fn a_certificate_that_was_revoked_is_refused_at_the_next_call() {
     let revocations = Arc::new(Revocations::default());
     let guard = Guard::of_agents(revocations.clone(), Denials::unheard());
-    let serial = Serial::random().unwrap();
-    let peer = Peer::with_certificate("gpu-01".parse().unwrap(), serial);
+    let authority = Authority::create(NOW).unwrap();
+    let (agent, key) = ("gpu-01".parse().unwrap(), PrivateKey::generate().unwrap());
+    let issued = authority.issue_agent(&agent, key.public_key(), NOW, AGENT_LIFETIME).unwrap();
+    let (serial, facts) = (issued.serial, Facts::of(&issued.der).unwrap());
+    let peer = Peer::with_certificate(agent, Certificate { facts, der: issued.der });
     let path = "/cofi.agent.v1.AgentService/Session";
     assert!(guard.judge(&peer, path, &HeaderMap::new()).is_ok());
     revocations.revoke([serial]);
