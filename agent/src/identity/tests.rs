@@ -287,6 +287,44 @@ async fn an_expiry_ends_what_is_open_once() {
     assert!(tokio::time::timeout(Duration::from_mins(5), replaced.wait()).await.is_err());
 }
 
+/// What is logged on this thread.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_renewed_is_told_once_and_louder_as_time_runs_out() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let kept = Kept::new();
+    *kept.site.losing.lock().unwrap() = true;
+    let count = |words: &str| {
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains(words)).count()
+    };
+    after(LIFETIME / 2).await;
+    assert_eq!((count("INFO"), count("certificate is not renewed yet")), (1, 1));
+    assert_eq!(count("the answer is lost"), 1);
+    after(LIFETIME * 2 / 5).await;
+    assert_eq!((count("WARN"), count("expires soon")), (1, 1));
+    assert_eq!(count("ERROR"), 0);
+    after(LIFETIME).await;
+    assert_eq!((count("ERROR"), count("certificate has expired")), (1, 1));
+    assert_eq!(count("cofi token create --join gpu-01"), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn whom_to_trust_is_asked_when_a_session_begins_and_every_hour() {
     let kept = Kept::new();

@@ -18,8 +18,8 @@ pub(crate) enum LinkError {
     /// One of the two sides does not accept the other.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The agent has another certificate than when it dialled.
-    #[error("the certificate of this agent was renewed")]
+    /// What the agent dialled with is not good any more.
+    #[error("the certificate of this agent was replaced or has expired")]
     Renewed,
     /// The controller took the connection and said nothing.
     #[error("the controller did not answer {0} in time")]

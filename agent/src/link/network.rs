@@ -26,6 +26,14 @@ pub struct Connection {
     pub note: Note,
 }
 
+impl Connection {
+    /// A connection over which no refusal comes, since it has no TLS.
+    #[must_use]
+    pub fn plain(stream: Box<dyn Duplex>, local: Option<SocketAddr>) -> Self {
+        Self { stream, local, note: Note::default() }
+    }
+}
+
 /// Makes connections.
 #[async_trait]
 pub trait Network: Debug + Send + Sync {

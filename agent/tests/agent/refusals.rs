@@ -33,7 +33,7 @@ impl Program {
         self.folder.path().join("data")
     }
 
-    fn start(&mut self, controller: impl ToString, more: &[&str]) {
+    fn start(&mut self, controller: &impl ToString, more: &[&str]) {
         let said = File::create(self.folder.path().join("said")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_cofi-agent"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
@@ -79,7 +79,7 @@ impl Drop for Program {
 #[tokio::test]
 async fn who_has_not_joined_is_told_how_to() {
     let mut program = Program::new();
-    program.start("https://cofi.example.org:7401", &["--name", "gpu-01"]);
+    program.start(&"https://cofi.example.org:7401", &["--name", "gpu-01"]);
     assert_eq!(program.ends().await, Some(78));
     let said = program.said();
     assert!(said.contains("cofi token create --join gpu-01"), "{said}");
@@ -91,7 +91,7 @@ async fn who_has_not_joined_is_told_how_to() {
 async fn a_certificate_for_another_name_is_not_used() {
     let mut program = Program::new();
     Site::new().certify(&program.data(), &"gpu-01".parse().unwrap());
-    program.start("127.0.0.1:1", &["--name", "gpu-02"]);
+    program.start(&"127.0.0.1:1", &["--name", "gpu-02"]);
     assert_eq!(program.ends().await, Some(78));
     let said = program.said();
     assert!(said.contains("gpu-02") && said.contains("for agent gpu-01"), "{said}");
@@ -103,7 +103,7 @@ async fn an_identity_that_others_can_read_is_not_used() {
     Site::new().certify(&program.data(), &"gpu-01".parse().unwrap());
     let key = program.data().join("identity/identity.pem");
     fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    program.start("127.0.0.1:1", &[]);
+    program.start(&"127.0.0.1:1", &[]);
     assert_eq!(program.ends().await, Some(78));
     assert!(program.said().contains("0644"), "{}", program.said());
 }
@@ -114,7 +114,7 @@ async fn a_revoked_agent_says_so_once_and_how_to_come_back() {
     let mut program = Program::new();
     let peer = controller.site.certify(&program.data(), &"gpu-01".parse().unwrap());
     controller.site.revocations.revoke([peer.serial]);
-    program.start(controller.address, &[]);
+    program.start(&controller.address, &[]);
     let todo = ["was revoked", "cofi token create --join gpu-01", "cofi-agent join --again"];
     program.says(&todo).await;
     // It goes on trying, and gets in when the refusal is taken back.
@@ -132,7 +132,7 @@ async fn an_expired_agent_says_so_and_lives_on() {
     controller.site.set_lifetime(Duration::from_secs(1));
     controller.site.certify(&program.data(), &"gpu-01".parse().unwrap());
     tokio::time::sleep(Duration::from_millis(2_100)).await;
-    program.start(controller.address, &[]);
+    program.start(&controller.address, &[]);
     program
         .says(&["ERROR", "certificate has expired", "cofi token create --join gpu-01", "as expired"])
         .await;
@@ -144,7 +144,7 @@ async fn a_controller_of_another_authority_is_told_apart() {
     let controller = Controller::start().await;
     let mut program = Program::new();
     Site::new().certify(&program.data(), &"gpu-01".parse().unwrap());
-    program.start(controller.address, &[]);
+    program.start(&controller.address, &[]);
     program.says(&["none of the controllers that this agent trusts", "mend `controller`"]).await;
 }
 
@@ -158,7 +158,7 @@ async fn a_controller_that_does_not_know_the_agents_authority_is_told_apart() {
     let Answer { certificate, trust } = other.issue(&agent, files.pending_key().unwrap().public_key());
     let trust = trust.with(controller.site.authority.certificate().clone()).unwrap();
     files.install(Answer { certificate, trust }, &agent, None, now()).unwrap();
-    program.start(controller.address, &[]);
+    program.start(&controller.address, &[]);
     program.says(&["from another authority than its own", "cofi token create --join gpu-01"]).await;
 }
 
@@ -167,7 +167,7 @@ async fn a_name_that_the_controllers_certificate_lacks_is_told() {
     let controller = Controller::start_at("127.0.0.2:0".parse().unwrap(), Site::new()).await;
     let mut program = Program::new();
     controller.site.certify(&program.data(), &"gpu-01".parse().unwrap());
-    program.start(controller.address, &[]);
+    program.start(&controller.address, &[]);
     program.says(&["is for other names", "add 127.0.0.2 to server_names"]).await;
 }
 
@@ -188,6 +188,6 @@ async fn a_server_without_tls_is_told() {
     });
     let mut program = Program::new();
     Site::new().certify(&program.data(), &"gpu-01".parse().unwrap());
-    program.start(address, &[]);
+    program.start(&address, &[]);
     program.says(&["speaks no TLS", "7401"]).await;
 }

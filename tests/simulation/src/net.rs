@@ -79,6 +79,6 @@ impl Network for Simulated {
     async fn connect(&self, controller: &ControllerAddress) -> io::Result<Connection> {
         let stream = TcpStream::connect((controller.host(), controller.port())).await?;
         let local = stream.local_addr().ok();
-        Ok(Connection { stream: Box::new(stream), local, note: Default::default() })
+        Ok(Connection::plain(Box::new(stream), local))
     }
 }
