@@ -34,6 +34,7 @@ mod identity;
 pub mod join;
 mod journal;
 pub mod link;
+mod own;
 mod run;
 mod stop;
 mod store;

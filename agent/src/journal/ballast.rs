@@ -23,6 +23,8 @@ use rustix::{
     io::Errno,
 };
 
+use crate::own;
+
 /// The file, beside the journal.
 const NAME: &str = "journal.ballast";
 
@@ -55,12 +57,9 @@ impl Ballast {
     /// Finds the ballast of the journal in `folder`, making an empty one if
     /// there is none.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(folder.join(NAME))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = own::open(&mut options, &folder.join(NAME))?;
         let held = file.metadata()?.len();
         Ok(Self { kept: Mutex::new(Kept { file, held, wanted: held }) })
     }

@@ -1,19 +1,25 @@
 //! Small dealings with files of the store.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 
 use cap_std::fs::Dir;
 use cofi_proto::{Digest, digest::Hasher};
+
+use crate::own;
 
 const READ_BYTES: usize = 256 * 1024;
 
 /// The digest of a file's content.
 pub(super) fn digest_of(folder: &Dir, name: &str) -> io::Result<Digest> {
-    let mut file = folder.open(name)?;
+    digest(own::read_in(folder, name)?)
+}
+
+/// The digest of what is to be read.
+pub(super) fn digest(mut content: impl Read) -> io::Result<Digest> {
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; READ_BYTES];
     loop {
-        match file.read(&mut buffer)? {
+        match content.read(&mut buffer)? {
             0 => return Ok(hasher.finish()),
             count => hasher.update(&buffer[..count]),
         }

@@ -27,6 +27,25 @@ pub(crate) enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// Others than the agent can put something in the place of what it keeps.
+    #[error(
+        "{} has mode {mode:04o}: others than its owner can change what the agent keeps there; take that away \
+         with `chmod go-w`, or name a folder below it as data_dir", path.display()
+    )]
+    Shared {
+        /// The folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// The folder is another user's.
+    #[error("{} belongs to user {owner}, who can change what the agent keeps there: give it to the agent's user", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// Number of the user.
+        owner: u32,
+    },
     /// Another agent uses the data folder.
     #[error("another agent uses {}: give this one a data_dir of its own", .0.display())]
     InUse(PathBuf),

@@ -13,7 +13,10 @@ use rustix::fs::{Advice, fadvise};
 use tokio_util::sync::CancellationToken;
 
 use super::{StoreError, disk::has_file, layout::Layout};
-use crate::journal::{Journal, Standing};
+use crate::{
+    journal::{Journal, Standing},
+    own,
+};
 
 /// Bytes a second that are read again: a part of what any disk gives, so that
 /// those who serve recordings hardly notice.
@@ -50,7 +53,7 @@ fn look(layout: &Layout, held: &Standing, read: Option<&CancellationToken>) -> i
     if !has_file(&folder, &held.audio_name)? {
         return Ok(VerifiedState::Absent);
     }
-    let mut file = folder.open(&held.audio_name)?;
+    let mut file = own::read_in(&folder, &held.audio_name)?;
     let size_bytes = file.metadata()?.len();
     let Some(cancelled) = read else {
         return Ok(VerifiedState::Present { size_bytes, digest: None });

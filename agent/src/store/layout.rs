@@ -7,13 +7,14 @@
 //!   database.id      the database whose recordings these are
 //!   journal.sqlite
 //!   journal.ballast  room that is kept for the journal
+//!   identity/        key, certificate, trusted authorities
 //!   incoming/        recordings on their way, under names of our own
 //!   recordings/BATCH/AUDIO NAME
 //! ```
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -23,19 +24,25 @@ use cap_std::{
     fs::{Dir, DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
 };
 use cofi_proto::BatchId;
+use rustix::process::geteuid;
 use uuid::Uuid;
 
 use super::StoreError;
+use crate::own;
 
 const JOURNAL: &str = "journal.sqlite";
 const STORAGE_ID: &str = "storage.id";
 const DATABASE_ID: &str = "database.id";
+const INCOMING: &str = "incoming";
 const RECORDINGS: &str = "recordings";
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 /// Files that are published can be read by the group: the folder that they are
 /// published in decides who gets that far.
 const PUBLISHED_MODE: u32 = 0o640;
+
+/// More than a file of one line has.
+const MAX_LINE_BYTES: u64 = 4 * 1024;
 
 /// The data folder, locked for this agent.
 #[derive(Debug)]
@@ -54,26 +61,21 @@ impl Layout {
     pub(crate) fn open(data_dir: &Path, publish_dir: Option<&Path>) -> Result<Self, StoreError> {
         make_folder(data_dir)?;
         let root = fs::canonicalize(data_dir).map_err(|source| opening(data_dir, source))?;
+        let folder = open_folder(&root)?;
+        check_own(&folder, &root)?;
         let lock = lock(&root)?;
         let storage_id = storage_id(&root)?;
         let journal = root.join(JOURNAL);
         // SQLite would make it readable for everyone.
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(FILE_MODE)
-            .open(&journal)
-            .map_err(|source| opening(&journal, source))?;
+        open_file(&journal)?;
 
-        let incoming = root.join("incoming");
-        let recordings = root.join(RECORDINGS);
-        make_folder(&incoming)?;
-        make_folder(&recordings)?;
+        let incoming = make_own(&folder, &root, INCOMING)?;
+        let recordings = make_own(&folder, &root, RECORDINGS)?;
         sync_path(&root)?;
         let layout = Self {
             storage_id,
-            incoming: open_folder(&incoming)?,
-            recordings: open_folder(&recordings)?,
+            incoming,
+            recordings,
             publish: publish_dir.map(open_folder).transpose()?,
             root,
             _lock: lock,
@@ -92,8 +94,8 @@ impl Layout {
     /// The database whose recordings are stored here, once one is.
     pub(crate) fn database_id(&self) -> Result<Option<String>, StoreError> {
         let path = self.root.join(DATABASE_ID);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
+        match read_line(&path) {
+            Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(opening(&path, source)),
         }
@@ -136,12 +138,12 @@ impl Layout {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(error),
         };
-        Ok((self.recordings.open_dir(batch.to_string())?, made))
+        Ok((own::folder_in(&self.recordings, &batch.to_string())?, made))
     }
 
     /// The folder of a batch, if it is there.
     pub(super) fn open_batch(&self, batch: BatchId) -> io::Result<Option<Dir>> {
-        match self.recordings.open_dir(batch.to_string()) {
+        match own::folder_in(&self.recordings, &batch.to_string()) {
             Ok(folder) => Ok(Some(folder)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -171,14 +173,53 @@ fn open_folder(path: &Path) -> Result<Dir, StoreError> {
     Dir::open_ambient_dir(path, ambient_authority()).map_err(|source| opening(path, source))
 }
 
+/// Makes a folder of the root, if it is not there.
+fn make_own(folder: &Dir, root: &Path, name: &str) -> Result<Dir, StoreError> {
+    let path = root.join(name);
+    let mut builder = cap_std::fs::DirBuilder::new();
+    builder.mode(FOLDER_MODE);
+    match folder.create_dir_with(name, &builder) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => return Err(opening(&path, source)),
+        Ok(()) | Err(_) => {}
+    }
+    let made = own::folder_in(folder, name).map_err(|source| opening(&path, source))?;
+    check_own(&made, &path)?;
+    Ok(made)
+}
+
+/// Refuses a folder in which others could put links, or other files, in the
+/// place of the agent's.
+fn check_own(folder: &Dir, path: &Path) -> Result<(), StoreError> {
+    let metadata = folder.dir_metadata().map_err(|source| opening(path, source))?;
+    let (mode, owner, user) = (metadata.mode() & 0o7777, metadata.uid(), geteuid());
+    if mode & 0o022 != 0 {
+        return Err(StoreError::Shared { path: path.to_owned(), mode });
+    }
+    // Root works for whom it wants.
+    if user.is_root() || owner == user.as_raw() || owner == 0 {
+        Ok(())
+    } else {
+        Err(StoreError::Foreign { path: path.to_owned(), owner })
+    }
+}
+
+/// Opens a file of the root, or makes it.
+fn open_file(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(FILE_MODE);
+    own::open(&mut options, path).map_err(|source| opening(path, source))
+}
+
+/// What stands in a file of one line.
+fn read_line(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    own::open(OpenOptions::new().read(true), path)?.take(MAX_LINE_BYTES).read_to_string(&mut text)?;
+    Ok(text.trim().to_owned())
+}
+
 fn lock(root: &Path) -> Result<File, StoreError> {
     let path = root.join("lock");
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(FILE_MODE)
-        .open(&path)
-        .map_err(|source| opening(&path, source))?;
+    let file = open_file(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(root.to_owned())),
@@ -191,8 +232,8 @@ fn lock(root: &Path) -> Result<File, StoreError> {
 fn storage_id(root: &Path) -> Result<String, StoreError> {
     let path = root.join(STORAGE_ID);
     if root.join(JOURNAL).exists() && path.exists() {
-        let text = fs::read_to_string(&path).map_err(|source| opening(&path, source))?;
-        let id = Uuid::parse_str(text.trim()).map_err(|_| StoreError::StorageId(path))?;
+        let text = read_line(&path).map_err(|source| opening(&path, source))?;
+        let id = Uuid::parse_str(&text).map_err(|_| StoreError::StorageId(path))?;
         return Ok(id.to_string());
     }
     let id = Uuid::new_v4().to_string();
@@ -204,8 +245,12 @@ fn storage_id(root: &Path) -> Result<String, StoreError> {
 fn write_durably(root: &Path, name: &str, line: &str) -> Result<(), StoreError> {
     let (path, fresh) = (root.join(name), root.join(format!("{name}.new")));
     let write = || {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(&fresh)?;
+        // What a crash has left, or somebody put there, is not written to.
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&fresh)?;
         file.write_all(format!("{line}\n").as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &path)

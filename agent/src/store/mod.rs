@@ -21,6 +21,8 @@ mod group;
 mod inspect;
 mod layout;
 mod placing;
+#[cfg(test)]
+mod planted;
 mod publish;
 mod recovery;
 mod release;

@@ -1,12 +1,13 @@
 //! The flat folder in which later stages on the host look for a recording by
 //! its name: hard links to what the store holds.
 
-use std::io;
+use std::io::{self, Read as _};
 
 use cap_std::fs::{Dir, MetadataExt as _};
 use cofi_proto::Digest;
 
-use super::{disk::digest_of, error::Refused};
+use super::{disk, error::Refused};
+use crate::own;
 
 /// Links a recording into `publish`. The same content under that name is as
 /// good; any other is not touched.
@@ -20,9 +21,14 @@ pub(super) fn link(publish: &Dir, from: &Dir, name: &str, digest: Digest) -> Res
         if is_same_file(publish, from, name)? {
             return Ok(true);
         }
-        let there = publish.symlink_metadata(name)?;
-        let ours = from.symlink_metadata(name)?;
-        Ok(there.is_file() && there.len() == ours.len() && digest_of(publish, name)? == digest)
+        // Others may change this folder at any time: what is compared is what
+        // was opened, and no more of it than there should be.
+        if !publish.symlink_metadata(name)?.is_file() {
+            return Ok(false);
+        }
+        let there = own::read_in(publish, name)?;
+        let length = from.symlink_metadata(name)?.len();
+        Ok(there.metadata()?.len() == length && disk::digest(there.take(length))? == digest)
     };
     match same() {
         Ok(true) => Ok(()),
