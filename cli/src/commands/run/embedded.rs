@@ -115,7 +115,7 @@ fn agent_config(
     let name = AgentName::try_from(AGENT.to_owned()).map_err(|error| RunError::Agent(Cause::from(error)))?;
     let config = cofi_agent::Config::new(name, folders.data().join("agent"));
     let engine = EngineConfig { program: engine(args)?, workers: args.workers, ..config.engine.clone() };
-    Ok(cofi_agent::Config { controller, engine, ..config })
+    Ok(cofi_agent::Config { controller: controller.into(), engine, ..config })
 }
 
 fn engine(args: &RunArgs) -> Result<EngineProgram, RunError> {
