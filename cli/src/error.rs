@@ -2,9 +2,12 @@
 
 use std::{io, path::PathBuf, time::Duration};
 
+use cofi_identity::tls::{self, Fault};
+
 use crate::{
     client::{ClientError, Refusal},
     commands::RunError,
+    credentials::CredentialsError,
     exit::Exit,
 };
 
@@ -13,6 +16,14 @@ use crate::{
 pub(crate) enum Error {
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error("not the id of a token")]
+    NotATokenId,
+    #[error("make the file {} for the token", path.display())]
+    SecretFile { path: PathBuf, source: io::Error },
+    #[error("hand over the secret of token {token_id}, which is made and now of no use")]
+    SecretLost { token_id: String, source: io::Error },
     #[error("write the result")]
     Output(#[from] io::Error),
     #[error("start the runtime")]
@@ -35,12 +46,17 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Client(error) => client_exit(error),
+            Self::Credentials(error) => error.exit(),
             // A reader that has seen enough is no failure (`cofi ... | head`).
             Self::Output(_) if self.is_quiet() => Exit::Done,
-            Self::Output(_) | Self::Runtime(_) | Self::CurrentFolder { .. } | Self::Log(_) => Exit::Internal,
+            Self::Output(_)
+            | Self::Runtime(_)
+            | Self::CurrentFolder { .. }
+            | Self::SecretLost { .. }
+            | Self::Log(_) => Exit::Internal,
             Self::Run(error) => error.exit(),
             Self::NoHeadway { .. } => Exit::Temporary,
-            Self::NotUtf8 { .. } => Exit::Refused,
+            Self::NotUtf8 { .. } | Self::NotATokenId | Self::SecretFile { .. } => Exit::Refused,
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -54,6 +70,15 @@ impl Error {
     pub(crate) fn advice(&self) -> Option<&'static str> {
         match self {
             Self::Client(error) => client_advice(error),
+            Self::Credentials(error) => error.advice(),
+            Self::NotATokenId => Some(
+                "it is 16 hexadecimal digits, as `cofi token list` shows them; if that was a secret, others may have \
+                 seen it: revoke its token",
+            ),
+            Self::SecretFile { .. } => {
+                Some("name a file with --out that does not exist yet, in a folder that does")
+            }
+            Self::SecretLost { .. } => Some("revoke it with `cofi token revoke`, and make another"),
             Self::NotUtf8 { .. } => Some("rename it"),
             Self::Run(error) => error.advice(),
             Self::NoHeadway { .. } => Some("mend that, and the same command goes on from here"),
@@ -73,13 +98,14 @@ fn client_exit(error: &ClientError) -> Exit {
         | ClientError::WatchEnded { .. }
         | ClientError::CheckEnded { .. }
         | ClientError::GaveUp { .. } => Exit::Unavailable,
-        ClientError::Malformed(_) => Exit::Internal,
+        ClientError::Distrusted { .. } => Exit::Distrusted,
+        ClientError::Tls(_) | ClientError::Malformed(_) => Exit::Internal,
         ClientError::Refused { refusal, .. } => match refusal {
             Refusal::Request => Exit::Refused,
             Refusal::NotFound => Exit::NotFound,
             Refusal::Unavailable => Exit::Unavailable,
             Refusal::Temporary => Exit::Temporary,
-            Refusal::NotAllowed => Exit::NotAllowed,
+            Refusal::NotAccepted | Refusal::NotAllowed => Exit::NotAllowed,
             Refusal::Unknown | Refusal::Internal => Exit::Internal,
         },
     }
@@ -90,6 +116,7 @@ fn client_advice(error: &ClientError) -> Option<&'static str> {
         ClientError::Unreachable { .. } => {
             Some("start one with `cofi-controller`, or name another with --controller or COFI_CONTROL")
         }
+        ClientError::Distrusted { refusal, .. } => Some(distrust_advice(*refusal)),
         ClientError::TimedOut { .. } => Some(
             "it may have done all the same what it was asked: look before you ask again, or wait longer with --timeout",
         ),
@@ -99,12 +126,42 @@ fn client_advice(error: &ClientError) -> Option<&'static str> {
         ClientError::CheckEnded { .. } => Some("try again in a moment"),
         ClientError::Refused { refusal, .. } => match refusal {
             Refusal::Temporary | Refusal::Unavailable => Some("try again in a moment"),
-            Refusal::Request
-            | Refusal::NotFound
-            | Refusal::NotAllowed
-            | Refusal::Unknown
-            | Refusal::Internal => None,
+            Refusal::NotAccepted => Some(
+                "have an operator make another with `cofi token create --role operator` (or viewer), and name its file \
+                 with --token-file or COFI_TOKEN_FILE",
+            ),
+            Refusal::NotAllowed => Some(
+                "an operator may: name the file of an operator's token with --token-file or COFI_TOKEN_FILE",
+            ),
+            Refusal::Request | Refusal::NotFound | Refusal::Unknown | Refusal::Internal => None,
         },
-        ClientError::Malformed(_) => None,
+        ClientError::Tls(_) | ClientError::Malformed(_) => None,
+    }
+}
+
+/// What mends that one side does not want the other.
+fn distrust_advice(refusal: tls::Refusal) -> &'static str {
+    match refusal {
+        tls::Refusal::Peer(Fault::UnknownAuthority | Fault::OtherAuthority) => {
+            "if it is the right controller, copy identity/ca.pem out of its state directory, and name it with --ca or \
+             COFI_CA"
+        }
+        tls::Refusal::Peer(Fault::OtherName) => {
+            "dial a name or address that its certificate is for, or add this one to server_names in the controller's \
+             configuration and restart it"
+        }
+        tls::Refusal::Peer(Fault::Expired | Fault::NotYetValid) => {
+            "look at the clocks of both machines; a controller that runs renews its certificate by itself"
+        }
+        // Only the listener for agents asks for a certificate.
+        tls::Refusal::Own(_) => {
+            "this is where agents are answered: operators are at another port, 7400 unless configured otherwise"
+        }
+        tls::Refusal::NotTls | tls::Refusal::Incompatible => {
+            "another program answers there, or a Cofi older than this one: name the controller with --controller"
+        }
+        tls::Refusal::Peer(Fault::Revoked | Fault::Missing | Fault::Unfit) => {
+            "another program answers there: name the controller with --controller"
+        }
     }
 }

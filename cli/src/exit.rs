@@ -15,7 +15,8 @@ Exit codes:
    69  no controller answers, or not in time
    70  internal error
    75  try again: something is busy, full, or made no headway
-   77  not allowed
+   76  what answers there is not trusted, or speaks no TLS
+   77  not allowed: there is no token, or not one that may do this
   130  interrupted";
 
 /// How a command ended.
@@ -29,6 +30,7 @@ pub(crate) enum Exit {
     Unavailable,
     Internal,
     Temporary,
+    Distrusted,
     NotAllowed,
     Interrupted,
 }
@@ -43,6 +45,7 @@ impl Exit {
             Self::Unavailable => 69,
             Self::Internal => 70,
             Self::Temporary => 75,
+            Self::Distrusted => 76,
             Self::NotAllowed => 77,
             Self::Interrupted => 130,
         }

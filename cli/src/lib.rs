@@ -9,6 +9,7 @@
 mod args;
 mod client;
 mod commands;
+mod credentials;
 mod error;
 mod exit;
 mod output;
@@ -20,7 +21,7 @@ use cofi_agent::{config::LogFormat, telemetry};
 
 pub use self::args::Cli;
 use self::{
-    args::{Command, Global, Operation},
+    args::{Command, Global},
     error::Error,
     exit::Exit,
     output::Console,
@@ -30,7 +31,14 @@ use self::{
 #[must_use]
 pub fn main(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
-        Command::Operate(operation) => operate(operation, cli.global),
+        Command::Run(args) => {
+            let Global { json, timeout, .. } = cli.global;
+            complete(commands::run(*args, timeout, Console::new(json)))
+        }
+        Command::Operate(operation) => {
+            let console = Console::new(cli.global.json);
+            complete(commands::ask(operation, cli.global, console))
+        }
         Command::LidWorker(worker) => match telemetry::start("info", LogFormat::Text) {
             Ok(()) => return cofi_lid::worker::run(&worker),
             Err(error) => Err(Error::Log(error)),
@@ -47,8 +55,7 @@ pub fn main(cli: Cli) -> ExitCode {
     }
 }
 
-fn operate(operation: Operation, global: Global) -> Result<Exit, Error> {
-    let console = Console::new(global.json);
+fn complete(command: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
-    runtime.block_on(Box::pin(commands::run(operation, global, console)))
+    runtime.block_on(Box::pin(command))
 }

@@ -6,6 +6,7 @@
 
 #![allow(clippy::struct_field_names, reason = "the names are the operator API's")]
 
+mod access;
 mod check;
 mod explain;
 mod release;
@@ -13,10 +14,11 @@ mod release;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-pub(crate) use self::release::{Release, ReleaseCause, Released};
 pub(crate) use self::{
+    access::{AuditEntry, CreatedToken, NewToken, RevokedAgent, Secret, Token, TokenKind, TokenState},
     check::{AgentCheck, AgentCheckState, CheckSummary, Checked, Finding},
     explain::{AgentExplained, BatchExplained, HistoryEntry, Reason, ReasonKind, RecordingExplained},
+    release::{Release, ReleaseCause, Released},
 };
 
 /// A batch as its rows stand.

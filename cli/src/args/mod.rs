@@ -1,20 +1,22 @@
 //! The command line.
 
+mod access;
 mod batch;
 mod run;
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use cofi_lid::worker::WorkerArgs;
 use jiff::SignedDuration;
 
 pub(crate) use self::{
+    access::{AuditCommand, TokenCommand, TokenCreateArgs},
     batch::{BatchCommand, RecordingsArgs, ReleaseArgs, RetryArgs, SubmitArgs, WatchArgs},
     run::RunArgs,
 };
 use crate::{
-    client::{LidFilter, address},
+    client::{Address, LidFilter},
     exit::EXIT_CODES,
 };
 
@@ -32,8 +34,36 @@ pub struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Address of the controller (`cofi run` brings its own)
-    #[arg(long, global = true, env = "COFI_CONTROL", value_name = "URL", default_value = "http://127.0.0.1:7400", value_parser = address)]
-    pub(crate) controller: String,
+    #[arg(
+        long,
+        global = true,
+        env = "COFI_CONTROL",
+        value_name = "URL",
+        default_value = "https://127.0.0.1:7400"
+    )]
+    pub(crate) controller: Address,
+
+    /// PEM file with the authorities whose controllers are trusted [default:
+    /// identity/ca.pem in the state directory]
+    #[arg(long, global = true, env = "COFI_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// File with the token that lets this program in, readable for its owner
+    /// alone, or "-" for standard input [default: identity/operator.token in
+    /// the state directory]
+    #[arg(long, global = true, env = "COFI_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// State directory of a controller on this machine, where authorities and
+    /// token are found
+    #[arg(
+        long,
+        global = true,
+        env = "COFI_STATE_DIR",
+        value_name = "DIR",
+        default_value = "cofi-controller-data"
+    )]
+    pub(crate) state_dir: PathBuf,
 
     /// Print for programs: one JSON document, or one JSON object a line where
     /// the command says so
@@ -48,6 +78,7 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Run(Box<RunArgs>),
     #[command(flatten)]
     Operate(Operation),
     /// The built-in engine, as the agent within `cofi run` starts it
@@ -57,7 +88,6 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Operation {
-    Run(Box<RunArgs>),
     /// Start batches, follow them, try them again
     #[command(subcommand)]
     Batch(BatchCommand),
@@ -67,6 +97,12 @@ pub(crate) enum Operation {
     /// Look at the machines that recordings are placed on
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Make, list and revoke tokens: for machines that join, and for calls
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Look at what was done by whom, and what was refused
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Say why something waits or failed, and what would get it going
     #[command(subcommand)]
     Explain(ExplainCommand),
@@ -153,6 +189,11 @@ pub(crate) enum AgentCommand {
     Resume(AgentName),
     /// Give an agent up: what it holds is placed again on others
     Remove(RemoveArgs),
+    /// Revoke an agent's certificates: it is shut out until it joins anew
+    ///
+    /// What it holds is placed again when it has been away for long enough, or
+    /// at once with `cofi agent remove`.
+    Revoke(RemoveArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -272,7 +313,7 @@ mod tests {
     #[test]
     fn candidates_are_written_with_commas() {
         let cli = Cli::parse_from(["cofi", "run", "calls", "--candidates", "en,hi"]);
-        let Command::Operate(Operation::Run(args)) = cli.command else { panic!("not a run: {cli:?}") };
+        let Command::Run(args) = cli.command else { panic!("not a run: {cli:?}") };
         assert_eq!(args.candidates, ["en", "hi"]);
         assert_eq!(args.data_dir, PathBuf::from("cofi-data"));
     }

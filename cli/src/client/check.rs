@@ -10,7 +10,7 @@ use crate::view::{AgentCheck, AgentCheckState, CheckSummary, Checked, Finding};
 /// A check that is under way.
 #[derive(Debug)]
 pub(crate) struct Check {
-    url: String,
+    client: Client,
     stream: Streaming<pb::CheckEvent>,
 }
 
@@ -18,13 +18,12 @@ impl Client {
     /// Begins a check of these batches, or all. Only the beginning of the answer
     /// is bounded: a check may take hours.
     pub(crate) async fn check(&self, batch_ids: Vec<i64>, digests: bool) -> Result<Check, ClientError> {
-        let mut service =
-            CheckServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES);
+        let mut service = CheckServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES);
         let request = service.check(Request::new(pb::CheckRequest { batch_ids, digests }));
         let timeout = self.timeout();
         let answer = tokio::time::timeout(timeout, request).await.map_err(|_| self.timed_out(timeout))?;
-        let answer = answer.map_err(|status| ClientError::from_status(&self.target.url, &status))?;
-        Ok(Check { url: self.target.url.clone(), stream: answer.into_inner() })
+        let answer = answer.map_err(|status| self.failure(&status))?;
+        Ok(Check { client: self.clone(), stream: answer.into_inner() })
     }
 }
 
@@ -32,8 +31,8 @@ impl Check {
     /// What is found next; the summary is the last.
     pub(crate) async fn next(&mut self) -> Result<Checked, ClientError> {
         let message = self.stream.message().await;
-        let message = message.map_err(|status| ClientError::from_status(&self.url, &status))?;
-        let event = message.ok_or_else(|| ClientError::CheckEnded { url: self.url.clone() })?;
+        let message = message.map_err(|status| self.client.failure(&status))?;
+        let event = message.ok_or_else(|| ClientError::CheckEnded { url: self.client.target.url() })?;
         Ok(match event.event.ok_or(Malformed::Missing("event"))? {
             pb::check_event::Event::Finding(finding) => Checked::Finding(finding.into()),
             pb::check_event::Event::Summary(summary) => Checked::Summary(summary.try_into()?),

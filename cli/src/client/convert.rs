@@ -318,7 +318,7 @@ pub(super) fn filled(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn given(id: i64) -> Option<i64> {
+pub(super) fn given(id: i64) -> Option<i64> {
     (id != 0).then_some(id)
 }
 

@@ -1,16 +1,26 @@
 //! What can go wrong between this program and a controller. The mapping from
 //! gRPC's codes stands here and nowhere else.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use cofi_identity::tls::{self, Fault, TlsError};
 use cofi_proto::Malformed;
 use tonic::{Code, Status};
+
+use super::Target;
 
 /// A call that brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     #[error("no controller answers at {url}")]
     Unreachable { url: String, source: tonic::transport::Error },
+    #[error("no safe connection to {url}: {refusal}{}", trusting(*refusal, trust_path))]
+    Distrusted { url: String, refusal: tls::Refusal, trust_path: PathBuf },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the controller at {url} did not answer within {after:?}")]
     TimedOut { url: String, after: Duration },
     #[error("the controller at {url} ended the watch before the batch came to rest")]
@@ -35,6 +45,9 @@ pub(crate) enum Refusal {
     Unavailable,
     /// Worth trying again.
     Temporary,
+    /// The token is not accepted.
+    NotAccepted,
+    /// The token is accepted, and does not let its bearer do this.
     NotAllowed,
     /// The controller does not know this call.
     Unknown,
@@ -42,7 +55,8 @@ pub(crate) enum Refusal {
 }
 
 impl ClientError {
-    pub(super) fn from_status(url: &str, status: &Status) -> Self {
+    pub(super) fn from_status(target: &Target, status: &Status) -> Self {
+        let url = target.address.url();
         let refusal = match status.code() {
             Code::InvalidArgument | Code::OutOfRange | Code::AlreadyExists | Code::FailedPrecondition => {
                 Refusal::Request
@@ -50,7 +64,8 @@ impl ClientError {
             Code::NotFound => Refusal::NotFound,
             Code::Unavailable | Code::DeadlineExceeded => Refusal::Unavailable,
             Code::Aborted | Code::ResourceExhausted => Refusal::Temporary,
-            Code::PermissionDenied | Code::Unauthenticated => Refusal::NotAllowed,
+            Code::Unauthenticated => Refusal::NotAccepted,
+            Code::PermissionDenied => Refusal::NotAllowed,
             Code::Unimplemented => Refusal::Unknown,
             // A connection that breaks under a call shows itself as one of
             // these, with the transport's error as the source.
@@ -63,6 +78,10 @@ impl ClientError {
             Refusal::Unavailable => format!("the controller at {url} is unavailable: {}", words(status)),
             Refusal::Unknown => {
                 format!("the controller at {url} does not know this call: it is older than this `cofi`")
+            }
+            Refusal::NotAccepted => {
+                let path = target.token_path();
+                format!("the controller at {url} does not accept the token in {path}: {}", words(status))
             }
             Refusal::Request
             | Refusal::NotFound
@@ -81,11 +100,27 @@ impl ClientError {
             | Self::TimedOut { .. }
             | Self::WatchEnded { .. }
             | Self::CheckEnded { .. } => true,
-            Self::GaveUp { .. } | Self::Malformed(_) => false,
+            Self::Distrusted { .. } | Self::Tls(_) | Self::GaveUp { .. } | Self::Malformed(_) => false,
             Self::Refused { refusal, .. } => match refusal {
                 Refusal::Unavailable | Refusal::Temporary | Refusal::Internal => true,
-                Refusal::Request | Refusal::NotFound | Refusal::NotAllowed | Refusal::Unknown => false,
+                Refusal::Request
+                | Refusal::NotFound
+                | Refusal::NotAccepted
+                | Refusal::NotAllowed
+                | Refusal::Unknown => false,
             },
+        }
+    }
+}
+
+/// Which authorities are trusted, where that is the question.
+fn trusting(refusal: tls::Refusal, trust_path: &Path) -> String {
+    match refusal {
+        tls::Refusal::Peer(Fault::UnknownAuthority) => {
+            format!(" (trusted are those in {})", trust_path.display())
+        }
+        tls::Refusal::Peer(_) | tls::Refusal::Own(_) | tls::Refusal::Incompatible | tls::Refusal::NotTls => {
+            String::new()
         }
     }
 }
@@ -97,7 +132,7 @@ pub(super) fn is_timeout(status: &Status) -> bool {
         || (status.code() == Code::Cancelled && status.message() == "Timeout expired")
 }
 
-fn is_broken_connection(status: &Status) -> bool {
+pub(super) fn is_broken_connection(status: &Status) -> bool {
     std::error::Error::source(status).is_some()
 }
 

@@ -2,10 +2,9 @@
 
 use cofi_proto::{Malformed, pb::v1 as pb};
 use pb::{explain_recording_request::Recording as Which, explain_service_client::ExplainServiceClient};
-use tonic::transport::Channel;
 
 use super::{
-    Client, ClientError, MAX_ANSWER_BYTES,
+    Channelled, Client, ClientError, MAX_ANSWER_BYTES,
     convert::{KNOWN_STATE, batch_state, filled, time},
 };
 use crate::view::{AgentExplained, BatchExplained, HistoryEntry, Reason, ReasonKind, RecordingExplained};
@@ -55,8 +54,8 @@ impl Client {
         })
     }
 
-    fn explanations(&self) -> ExplainServiceClient<Channel> {
-        ExplainServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    fn explanations(&self) -> ExplainServiceClient<Channelled> {
+        ExplainServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 }
 

@@ -1,11 +1,16 @@
 //! The operator API as this program speaks it. The generated types stay in
 //! this folder: answers become the types of [`crate::view`] here.
 
+mod access;
+mod address;
+mod bearer;
 mod check;
 mod convert;
+mod dial;
 mod error;
 mod explain;
 mod pages;
+mod target;
 mod watch;
 
 use std::time::Duration;
@@ -14,42 +19,30 @@ use cofi_proto::pb::v1::{
     self as pb, batch_service_client::BatchServiceClient, call_service_client::CallServiceClient,
     fleet_service_client::FleetServiceClient,
 };
-use tonic::{
-    Request, Response, Status,
-    transport::{Channel, Endpoint, Uri},
-};
+use tonic::{Request, Response, Status, service::interceptor::InterceptedService, transport::Channel};
 
 pub(crate) use self::{
+    address::Address,
     error::{ClientError, Refusal},
-    pages::{AgentQuery, BatchQuery, CallQuery, LidFilter, Pages, Query, RecordingFilter, RecordingQuery},
+    pages::{
+        AgentQuery, AuditQuery, BatchQuery, CallQuery, LidFilter, Pages, Query, RecordingFilter,
+        RecordingQuery, TokenQuery,
+    },
+    target::Target,
     watch::{Watch, WatchEvent},
 };
+use self::{bearer::Bearer, dial::Connection};
 use crate::view::{Agent, AnyBatch, Cancelled, LidApplied, Planned, Released, Retried};
 
 /// How long an answer is waited for unless the caller says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a connection may take to open. A controller is a machine on the
-/// same network, or this one.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How soon a connection that went dead without a word is noticed: after the
-/// interval and the timeout together.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A page of 1,000 recordings, each with the longest path and reason that a
 /// controller stores, is some 6 MiB; the library's own limit is 4 MiB.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Where the controller is, and how patient to be with it.
-#[derive(Debug, Clone)]
-pub(crate) struct Target {
-    pub(crate) url: String,
-    /// For every call; without it [`DEFAULT_TIMEOUT`], and what goes through a
-    /// whole batch may take as long as it takes.
-    pub(crate) timeout: Option<Duration>,
-}
+/// What calls go through: each one takes the token along.
+type Channelled = InterceptedService<Channel, Bearer>;
 
 /// What `CreateBatch` is asked to plan.
 #[derive(Debug, Clone, Default)]
@@ -68,15 +61,15 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     target: Target,
-    channel: Channel,
+    connection: Connection,
 }
 
 impl Client {
     /// Connects, so that a controller that is not there is told apart from one
     /// that refuses.
     pub(crate) async fn connect(target: Target) -> Result<Self, ClientError> {
-        let channel = open(&target).await?;
-        Ok(Self { target, channel })
+        let connection = Connection::open(&target).await?;
+        Ok(Self { target, connection })
     }
 
     pub(crate) async fn create_batch(&self, plan: Plan) -> Result<Planned, ClientError> {
@@ -231,51 +224,38 @@ impl Client {
     }
 
     fn timed_out(&self, after: Duration) -> ClientError {
-        ClientError::TimedOut { url: self.target.url.clone(), after }
+        ClientError::TimedOut { url: self.target.url(), after }
     }
 
     fn refusal(&self, status: &Status, timeout: Option<Duration>) -> ClientError {
         match timeout {
             Some(after) if error::is_timeout(status) => self.timed_out(after),
-            Some(_) | None => ClientError::from_status(&self.target.url, status),
+            Some(_) | None => self.failure(status),
         }
     }
 
-    fn batches(&self) -> BatchServiceClient<Channel> {
-        BatchServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    /// What a status says; or, of a connection that one of the two sides did
+    /// not want, why.
+    fn failure(&self, status: &Status) -> ClientError {
+        match self.connection.refusal().filter(|_| error::is_broken_connection(status)) {
+            Some(refusal) => self.target.distrusted(refusal),
+            None => ClientError::from_status(&self.target, status),
+        }
     }
 
-    fn calls(&self) -> CallServiceClient<Channel> {
-        CallServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    fn channel(&self) -> Channelled {
+        InterceptedService::new(self.connection.channel.clone(), self.target.bearer.clone())
     }
 
-    fn fleet(&self) -> FleetServiceClient<Channel> {
-        FleetServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    fn batches(&self) -> BatchServiceClient<Channelled> {
+        BatchServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
-}
 
-/// Checks the address of a controller as a person types it.
-pub(crate) fn address(text: &str) -> Result<String, String> {
-    let uri: Uri = text.parse().map_err(|error| format!("{error}"))?;
-    let plain = uri.scheme_str() == Some("http") && uri.path() == "/" && uri.query().is_none();
-    if plain && uri.authority().is_some() {
-        Ok(text.to_owned())
-    } else {
-        Err("expected http://HOST:PORT".to_owned())
+    fn calls(&self) -> CallServiceClient<Channelled> {
+        CallServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
-}
 
-async fn open(target: &Target) -> Result<Channel, ClientError> {
-    let unreachable = |source| ClientError::Unreachable { url: target.url.clone(), source };
-    let limit = target.timeout.map_or(CONNECT_TIMEOUT, |timeout| timeout.min(CONNECT_TIMEOUT));
-    Endpoint::from_shared(target.url.clone())
-        .and_then(|endpoint| endpoint.user_agent(concat!("cofi/", env!("CARGO_PKG_VERSION"))))
-        .map_err(unreachable)?
-        .connect_timeout(limit)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .connect()
-        .await
-        .map_err(unreachable)
+    fn fleet(&self) -> FleetServiceClient<Channelled> {
+        FleetServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
 }

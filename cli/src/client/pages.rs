@@ -3,7 +3,7 @@
 use cofi_proto::pb::v1 as pb;
 
 use super::{Client, ClientError};
-use crate::view::{Agent, AnyBatch, Call, Recording};
+use crate::view::{Agent, AnyBatch, AuditEntry, Call, Recording, Token};
 
 /// The largest page that a controller gives.
 const PAGE_ITEMS: u64 = 1_000;
@@ -69,6 +69,21 @@ pub(crate) enum LidFilter {
 /// Agents by name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AgentQuery;
+
+/// Tokens, newest first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenQuery {
+    /// Also those that let nobody in any more.
+    pub(crate) all: bool,
+}
+
+/// What was done and what was refused, newest first.
+#[derive(Debug, Clone)]
+pub(crate) struct AuditQuery {
+    pub(crate) actor: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) denied_only: bool,
+}
 
 /// Walks through a listing.
 #[derive(Debug)]
@@ -184,6 +199,42 @@ impl Query for AgentQuery {
         let request = pb::ListAgentsRequest { page_size, page_token };
         let answer = client.call(request, async |request| client.fleet().list_agents(request).await).await?;
         Page::read(answer.agents, answer.next_page_token)
+    }
+}
+
+impl Query for TokenQuery {
+    type Item = Token;
+
+    async fn page(
+        &self,
+        client: &Client,
+        page_size: i32,
+        page_token: String,
+    ) -> Result<Page<Token>, ClientError> {
+        let request = pb::ListTokensRequest { page_size, page_token, all: self.all };
+        let answer = client.call(request, async |request| client.access().list_tokens(request).await).await?;
+        Page::read(answer.tokens, answer.next_page_token)
+    }
+}
+
+impl Query for AuditQuery {
+    type Item = AuditEntry;
+
+    async fn page(
+        &self,
+        client: &Client,
+        page_size: i32,
+        page_token: String,
+    ) -> Result<Page<AuditEntry>, ClientError> {
+        let request = pb::ListAuditRequest {
+            page_size,
+            page_token,
+            actor: self.actor.clone().unwrap_or_default(),
+            target: self.target.clone().unwrap_or_default(),
+            denied_only: self.denied_only,
+        };
+        let answer = client.call(request, async |request| client.access().list_audit(request).await).await?;
+        Page::read(answer.entries, answer.next_page_token)
     }
 }
 

@@ -10,7 +10,7 @@ use rand::Rng;
 use tokio::time::Instant;
 use tonic::{Request, Streaming};
 
-use super::{Client, ClientError, open};
+use super::{Client, ClientError, Connection};
 use crate::view::{AnyBatch, Batch, EarlierBatch};
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -102,8 +102,8 @@ impl Watch {
                 }
                 return Ok(Some(WatchEvent::Snapshot { batch, after_outage: outage.is_some() }));
             }
-            Ok(None) => ClientError::WatchEnded { url: self.client.target.url.clone() },
-            Err(status) => ClientError::from_status(&self.client.target.url, &status),
+            Ok(None) => ClientError::WatchEnded { url: self.client.target.url() },
+            Err(status) => self.client.failure(&status),
         };
         let reason = error.to_string();
         self.lose(outage, error)?;
@@ -129,7 +129,7 @@ impl Watch {
         let outage = match outage {
             None => Outage { since: Instant::now(), wait: FIRST_WAIT },
             Some(outage) if outage.since.elapsed() >= self.patience => {
-                let url = self.client.target.url.clone();
+                let url = self.client.target.url();
                 return Err(ClientError::GaveUp { url, patience: self.patience, source: Box::new(error) });
             }
             Some(Outage { since, wait }) => Outage { since, wait: (wait * 2).min(LONGEST_WAIT) },
@@ -139,7 +139,7 @@ impl Watch {
     }
 
     async fn start_anew(&mut self) -> Result<Streaming<pb::Batch>, ClientError> {
-        self.client.channel = open(&self.client.target).await?;
+        self.client.connection = Connection::open(&self.client.target).await?;
         self.start().await
     }
 
@@ -150,7 +150,7 @@ impl Watch {
         let timeout = self.client.timeout();
         let answer =
             tokio::time::timeout(timeout, request).await.map_err(|_| self.client.timed_out(timeout))?;
-        let answer = answer.map_err(|status| ClientError::from_status(&self.client.target.url, &status))?;
+        let answer = answer.map_err(|status| self.client.failure(&status))?;
         Ok(answer.into_inner())
     }
 }

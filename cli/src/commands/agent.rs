@@ -18,6 +18,12 @@ pub(super) async fn run(command: AgentCommand, target: Target, console: Console)
             client.drain_agent(args.agent.name, args.deadline, args.reason.reason).await?
         }
         AgentCommand::Resume(AgentName { name }) => client.resume_agent(name).await?,
+        AgentCommand::Revoke(args) => {
+            let name = args.agent.name;
+            let revoked = client.revoke_agent(name.clone(), args.reason.reason).await?;
+            console.revoked_agent(&name, revoked)?;
+            return Ok(Exit::Done);
+        }
         AgentCommand::Remove(args) => client.remove_agent(args.agent.name, args.reason.reason).await?,
     };
     console.agent(&agent)?;

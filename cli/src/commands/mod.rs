@@ -1,33 +1,43 @@
 //! What each command does: ask, show, and say how it ended.
 
 mod agent;
+mod audit;
 mod batch;
 mod call;
 mod check;
 mod explain;
 mod run;
+mod token;
 mod watch;
 
-pub(crate) use self::run::RunError;
+pub(crate) use self::run::{RunError, run};
 use crate::{
     args::{Global, Operation},
     client::{Client, ClientError, Query, Target},
+    credentials::Places,
     error::Error,
     exit::Exit,
     output::{Console, Row},
 };
 
-/// Carries out the command line. Ctrl-C ends it where it stands, except for
-/// `cofi run`, which has something to finish.
-pub(crate) async fn run(operation: Operation, global: Global, console: Console) -> Result<Exit, Error> {
-    let target = Target { url: global.controller, timeout: global.timeout };
+/// Asks a controller. Ctrl-C ends that where it stands.
+pub(crate) async fn ask(operation: Operation, global: Global, console: Console) -> Result<Exit, Error> {
+    let Global { controller, ca, token_file, state_dir, json: _, timeout } = global;
+    // Before signals are listened for: Ctrl-C ends a wait for a pipe.
+    let credentials = Places { trust: ca, token: token_file, state_dir }.find()?;
+    let target = Target::new(controller, timeout, credentials)?;
+    or_interrupted(operate(operation, target, console)).await
+}
+
+async fn operate(operation: Operation, target: Target, console: Console) -> Result<Exit, Error> {
     match operation {
-        Operation::Run(args) => run::run(*args, target.timeout, console).await,
-        Operation::Batch(command) => or_interrupted(batch::run(command, target, console)).await,
-        Operation::Call(command) => or_interrupted(call::run(command, target, console)).await,
-        Operation::Check(args) => or_interrupted(check::run(args, target, console)).await,
-        Operation::Explain(command) => or_interrupted(explain::run(command, target, console)).await,
-        Operation::Agent(command) => or_interrupted(agent::run(command, target, console)).await,
+        Operation::Batch(command) => batch::run(command, target, console).await,
+        Operation::Call(command) => call::run(command, target, console).await,
+        Operation::Check(args) => check::run(args, target, console).await,
+        Operation::Explain(command) => explain::run(command, target, console).await,
+        Operation::Agent(command) => agent::run(command, target, console).await,
+        Operation::Token(command) => token::run(command, target, console).await,
+        Operation::Audit(command) => audit::run(command, target, console).await,
     }
 }
 

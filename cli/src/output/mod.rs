@@ -1,6 +1,7 @@
 //! The only place that prints. Results go to stdout, progress and errors to
 //! stderr; text from outside is made harmless on the way.
 
+mod access;
 mod checked;
 mod escape;
 mod explained;
@@ -26,8 +27,8 @@ use self::{
 use crate::{
     error::Error,
     view::{
-        Agent, AgentExplained, Batch, BatchExplained, Checked, EarlierBatch, LidApplied, RecordingExplained,
-        Rejection, Released,
+        Agent, AgentExplained, Batch, BatchExplained, Checked, CreatedToken, EarlierBatch, LidApplied,
+        RecordingExplained, Rejection, Released, RevokedAgent,
     },
 };
 
@@ -141,6 +142,26 @@ impl Console {
     pub(crate) fn agent(self, agent: &Agent) -> io::Result<()> {
         self.document(agent)?;
         self.for_people(|medium| summary::agent(medium, agent))
+    }
+
+    /// A token that was just made: its secret alone on stdout, unless a file has
+    /// it, and what it is on stderr.
+    pub(crate) fn created_token(self, created: &CreatedToken) -> io::Result<()> {
+        self.document(created)?;
+        if let Some(secret) = &created.secret {
+            self.say(secret.reveal())?;
+        }
+        note(&access::created(created));
+        if !self.json {
+            note(&access::use_of(created));
+        }
+        Ok(())
+    }
+
+    /// What became of an agent's certificates.
+    pub(crate) fn revoked_agent(self, name: &str, revoked: RevokedAgent) -> io::Result<()> {
+        self.document(&revoked)?;
+        self.say(&access::revoked_agent(name, revoked))
     }
 
     /// Every offender that the controller named; nothing with `--json`.

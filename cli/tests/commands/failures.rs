@@ -1,12 +1,17 @@
 //! What goes wrong, what it exits with, and the words that go with it.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    thread,
+    time::Duration,
+};
 
 use cofi_proto::pb::v1 as pb;
 use tonic::{Code, Status};
 
 use crate::{
     fake::{Fake, Script},
+    home::Home,
     program::{cofi, finish, start},
     samples,
 };
@@ -14,10 +19,10 @@ use crate::{
 #[test]
 fn without_a_controller_the_words_say_how_to_get_one() {
     let free = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap().local_addr().unwrap();
-    let ran = finish(start(free, &["batch", "list"]));
+    let ran = finish(start(free, &Home::new(), &["batch", "list"]));
     assert_eq!(ran.code, Some(69), "{ran:?}");
     assert!(
-        ran.stderr.starts_with(&format!("error: no controller answers at http://{free}: ")),
+        ran.stderr.starts_with(&format!("error: no controller answers at https://{free}: ")),
         "{}",
         ran.stderr
     );
@@ -31,7 +36,19 @@ fn without_a_controller_the_words_say_how_to_get_one() {
 #[test]
 fn a_controller_that_does_not_answer_is_not_waited_for_for_ever() {
     let silent = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    let ran = finish(start(silent.local_addr().unwrap(), &["batch", "list", "--timeout", "300ms"]));
+    let ran =
+        finish(start(silent.local_addr().unwrap(), &Home::new(), &["batch", "list", "--timeout", "300ms"]));
+    assert_eq!(ran.code, Some(69), "{ran:?}");
+    assert!(ran.stderr.contains("no controller answers at https://"), "{}", ran.stderr);
+
+    let slow = Fake::start(Script {
+        get: Box::new(|_| {
+            thread::sleep(Duration::from_secs(1));
+            Ok(samples::complete())
+        }),
+        ..Script::default()
+    });
+    let ran = cofi(&slow, &["batch", "show", "7", "--timeout", "300ms"]);
     assert_eq!(ran.code, Some(69), "{ran:?}");
     assert!(ran.stderr.contains("did not answer within 300ms"), "{}", ran.stderr);
 }
@@ -94,7 +111,7 @@ fn a_wrong_command_line_exits_with_2() {
         &["batch", "recordings", "7", "--filter", "lost"],
         &["batch", "recordings", "7", "--all", "--limit", "3"],
         &["batch", "list", "--controller", "localhost:7400"],
-        &["batch", "list", "--controller", "https://localhost:7400"],
+        &["batch", "list", "--controller", "http://localhost:7400"],
         &["batch", "list", "--timeout", "soon"],
         &["batch", "list", "--timeout", "0"],
     ];
@@ -109,7 +126,7 @@ fn help_documents_the_exit_codes() {
     let fake = Fake::start(Script::default());
     let ran = cofi(&fake, &["--help"]);
     assert_eq!(ran.code, Some(0));
-    for code in ["0", "1", "2", "64", "66", "69", "70", "75", "77", "130"] {
+    for code in ["0", "1", "2", "64", "66", "69", "70", "75", "76", "77", "130"] {
         assert!(ran.stdout.contains(&format!(" {code}  ")), "{code} is not in {}", ran.stdout);
     }
 }

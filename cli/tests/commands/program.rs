@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::fake::Fake;
+use crate::{fake::Fake, home::Home};
 
 /// What a run of `cofi` left.
 #[derive(Debug)]
@@ -30,11 +30,14 @@ impl Ran {
     }
 }
 
-/// `cofi ARGS` against this controller. Calls are bounded, so that a test that
+/// `cofi ARGS` against this controller, whose state directory is there. Calls are bounded, so that a test that
 /// goes wrong ends.
-pub(crate) fn start(controller: SocketAddr, args: &[&str]) -> Child {
+pub(crate) fn start(controller: SocketAddr, home: &Home, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_cofi"))
-        .env("COFI_CONTROL", format!("http://{controller}"))
+        .env("COFI_CONTROL", format!("https://{controller}"))
+        .env("COFI_STATE_DIR", home.state_dir())
+        .env_remove("COFI_CA")
+        .env_remove("COFI_TOKEN_FILE")
         .args(["--timeout", "20s"])
         .args(args)
         .stdin(Stdio::null())
@@ -51,5 +54,5 @@ pub(crate) fn finish(child: Child) -> Ran {
 }
 
 pub(crate) fn cofi(controller: &Fake, args: &[&str]) -> Ran {
-    finish(start(controller.address, args))
+    finish(start(controller.address, &controller.home, args))
 }

@@ -4,7 +4,10 @@ use std::{
     io::{BufRead, BufReader},
     net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Command, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use cofi_proto::pb::v1::{self as pb, create_batch_response::Outcome};
@@ -12,6 +15,7 @@ use tonic::Status;
 
 use crate::{
     fake::{Fake, Script},
+    home::Home,
     program::{cofi, finish, start},
     samples,
 };
@@ -88,7 +92,8 @@ fn a_watch_outlives_a_restart_of_the_controller() {
     let unfinished = || watching(|| vec![Ok(samples::under_way()), Err(Status::unavailable("going down"))]);
     let fake = Fake::start(unfinished());
     let address = fake.address;
-    let mut child = start(address, &["batch", "watch", "7"]);
+    let home = Arc::clone(&fake.home);
+    let mut child = start(address, &home, &["batch", "watch", "7"]);
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("lost the controller") {
@@ -96,7 +101,7 @@ fn a_watch_outlives_a_restart_of_the_controller() {
         assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "cofi ended before it lost the controller");
     }
     drop(fake);
-    let _fake = Fake::start_at(address, watching(|| vec![Ok(samples::complete())]));
+    let _fake = Fake::start_at(address, home, watching(|| vec![Ok(samples::complete())]));
     let ran = finish(child);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.contains("complete"), "{ran:?}");
@@ -128,7 +133,7 @@ fn a_batch_that_is_not_there_ends_the_watch_at_once() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
     let fake = Fake::start(watching(|| vec![Ok(samples::under_way()); 2_000]));
-    let mut child = start(fake.address, &["batch", "watch", "7", "--json"]);
+    let mut child = start(fake.address, &fake.home, &["batch", "watch", "7", "--json"]);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     stdout.read_line(&mut String::new()).unwrap();
     drop(stdout);
@@ -140,7 +145,8 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 fn an_interrupted_watch_says_so_in_its_exit_code() {
     // Takes the connection and never answers.
     let silent = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-    let child = start(silent.local_addr().unwrap(), &["batch", "watch", "7"]);
+    let home = Home::new();
+    let child = start(silent.local_addr().unwrap(), &home, &["batch", "watch", "7"]);
     let (_connection, _) = silent.accept().unwrap();
     let killed =
         Command::new("kill").args(["-INT", &child.id().to_string()]).stdin(Stdio::null()).status().unwrap();

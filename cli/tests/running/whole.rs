@@ -100,6 +100,43 @@ fn a_program_gets_snapshots_recordings_and_a_summary() {
 }
 
 #[test]
+fn a_data_folder_without_identities_gets_them() {
+    let bench = Bench::new(&["en-1.wav"]);
+    assert_eq!(bench.run(&[]).code, Some(0));
+    // As before there were any; then as if only the controller's were lost.
+    for lost in [&["cofi-data/identity", "cofi-data/agent/identity"][..], &["cofi-data/identity"]] {
+        for folder in lost {
+            fs::remove_dir_all(bench.path(folder)).unwrap();
+        }
+        bench.record(&format!("hi-{}.wav", lost.len()), "new");
+        let ran = bench.run(&[]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.stdout.contains("1 of 1 recordings identified in "), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn identities_stay_and_no_secret_is_told() {
+    let bench = Bench::new(&["en-1.wav"]);
+    let first = bench.run(&[]);
+    let identity = || fs::read(bench.path("cofi-data/agent/identity/identity.pem")).unwrap();
+    let joined = identity();
+    bench.record("hi-2.wav", "new");
+    let second = bench.run(&[]);
+    assert_eq!((first.code, second.code), (Some(0), Some(0)), "{first:?} {second:?}");
+    assert_eq!(identity(), joined);
+
+    let token = fs::read_to_string(bench.path("cofi-data/identity/operator.token")).unwrap();
+    let secret = token.trim_end().rsplit('.').next().unwrap();
+    let logs = ["cofi-data/cofi.log", "cofi-data/cofi.log.1"];
+    let said = logs.map(|log| fs::read_to_string(bench.path(log)).unwrap()).concat();
+    assert!(!said.is_empty());
+    for words in [&said, &first.stdout, &first.stderr, &second.stdout, &second.stderr] {
+        assert!(!words.contains(secret) && !words.contains("cofi1."), "{words}");
+    }
+}
+
+#[test]
 fn an_interrupted_run_says_how_to_go_on_and_the_next_one_finishes() {
     let names: Vec<String> = (0..60).map(|number| format!("en-{number:02}.wav")).collect();
     let bench = Bench::new(&names.iter().map(String::as_str).collect::<Vec<_>>());

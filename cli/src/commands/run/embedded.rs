@@ -1,7 +1,11 @@
 //! The controller and the agent of `cofi run`, as tasks of this process. They
 //! meet on loopback like any others, on ports that nobody else uses.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use cofi_agent::config::{EngineConfig, EngineProgram};
 use cofi_controller::run::Listeners;
@@ -9,7 +13,7 @@ use cofi_proto::AgentName;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{RunError, Signals, error::Cause, folders::Folders};
+use super::{RunError, Signals, door::Door, error::Cause, folders::Folders, joining::join};
 use crate::args::RunArgs;
 
 /// What the agent is called in the record. It is the only one.
@@ -21,7 +25,7 @@ type Part = JoinSet<anyhow::Result<()>>;
 /// A controller and an agent that serve this process.
 #[derive(Debug)]
 pub(super) struct Embedded {
-    control: SocketAddr,
+    door: Door,
     controller: Part,
     stop_controller: CancellationToken,
     agent: Part,
@@ -29,25 +33,31 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    pub(super) async fn start(args: &RunArgs, folders: &Folders) -> Result<Self, RunError> {
+    /// Starts both; `call_timeout` is for calls on the controller.
+    pub(super) async fn start(
+        args: &RunArgs,
+        folders: &Folders,
+        call_timeout: Option<Duration>,
+    ) -> Result<Self, RunError> {
         let program = std::env::current_exe().map_err(RunError::OwnProgram)?;
         let listeners = Listeners { control: listen().await?, agent: listen().await? };
         let control = listeners.control.local_addr().map_err(RunError::Listen)?;
         let for_agents = listeners.agent.local_addr().map_err(RunError::Listen)?;
         let controller_config = controller_config(folders, control, for_agents)?;
         let agent_config = agent_config(args, folders, for_agents)?;
+        let door = Door { control, state_dir: folders.data().to_owned(), timeout: call_timeout };
 
         let (stop_controller, stop_agent) = (CancellationToken::new(), cofi_agent::Stop::new());
         let mut controller = Part::new();
         controller.spawn(cofi_controller::run::run(controller_config, listeners, stop_controller.clone()));
         let mut agent = Part::new();
-        agent.spawn(cofi_agent::run(agent_config, program, stop_agent.clone()));
-        Ok(Self { control, controller, stop_controller, agent, stop_agent })
+        agent.spawn(run_agent(door.clone(), agent_config, program, stop_agent.clone()));
+        Ok(Self { door, controller, stop_controller, agent, stop_agent })
     }
 
-    /// Where a client finds the controller.
-    pub(super) fn url(&self) -> String {
-        format!("http://{}", self.control)
+    /// How a client gets to the controller.
+    pub(super) fn door(&self) -> Door {
+        self.door.clone()
     }
 
     /// Comes true when one of the two ends although nobody asked it to.
@@ -72,6 +82,20 @@ impl Embedded {
             () = signals.next() => {}
         }
     }
+}
+
+/// An agent, which first joins unless it has done so.
+async fn run_agent(
+    door: Door,
+    config: cofi_agent::Config,
+    program: PathBuf,
+    stop: cofi_agent::Stop,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        joined = join(&door, config.data_dir.clone(), config.name.clone()) => joined?,
+        () = stop.draining() => return Ok(()),
+    }
+    cofi_agent::run(config, program, stop).await
 }
 
 async fn ended(part: &mut Part) -> Cause {

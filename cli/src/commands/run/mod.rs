@@ -6,10 +6,12 @@
 //!                                            ─> plan what is new ─> report
 //! ```
 
+mod door;
 mod embedded;
 mod error;
 mod folders;
 mod history;
+mod joining;
 mod log;
 mod report;
 
@@ -22,11 +24,11 @@ use tokio::{
 };
 
 pub(crate) use self::error::RunError;
-use self::{embedded::Embedded, folders::Folders, report::Report};
+use self::{door::Door, embedded::Embedded, folders::Folders, report::Report};
 use super::{connect, watch};
 use crate::{
     args::RunArgs,
-    client::{Client, Plan, Target},
+    client::{Client, Plan},
     error::Error,
     exit::Exit,
     output::{Console, Progress, note},
@@ -43,7 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a failing controller may take to end, after its client noticed.
 const BLAME_TIME: Duration = Duration::from_secs(1);
 
-pub(super) async fn run(
+/// Identifies every recording in a folder. Ctrl-C has it finish what is in
+/// hand.
+pub(crate) async fn run(
     args: RunArgs,
     call_timeout: Option<Duration>,
     console: Console,
@@ -52,12 +56,12 @@ pub(super) async fn run(
     let folders = Folders::prepare(&args.folder, &args.data_dir)?;
     log::start(&folders)?;
     let mut signals = Signals::new().map_err(RunError::Signals)?;
-    let mut service = Embedded::start(&args, &folders).await?;
+    let mut service = Embedded::start(&args, &folders, call_timeout).await?;
     let mut progress = console.progress();
-    let target = Target { url: service.url(), timeout: call_timeout };
+    let door = service.door();
     let job = Job { args: &args, folders: &folders, console };
     let outcome = tokio::select! {
-        outcome = job.carry_out(target, &mut progress) => outcome,
+        outcome = job.carry_out(&door, &mut progress) => outcome,
         () = signals.next() => Err(Error::Interrupted),
         error = service.failed() => Err(error.into()),
     };
@@ -78,10 +82,12 @@ pub(super) async fn run(
 /// A client that lost its controller is told why, if the controller says so.
 async fn blame(outcome: Result<Exit, Error>, service: &mut Embedded) -> Result<Exit, Error> {
     match outcome {
-        Err(Error::Client(error)) => match timeout(BLAME_TIME, service.failed()).await {
-            Ok(cause) => Err(cause.into()),
-            Err(_) => Err(error.into()),
-        },
+        Err(error @ (Error::Client(_) | Error::Credentials(_))) => {
+            match timeout(BLAME_TIME, service.failed()).await {
+                Ok(cause) => Err(cause.into()),
+                Err(_) => Err(error),
+            }
+        }
         Ok(_) | Err(_) => outcome,
     }
 }
@@ -120,9 +126,9 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    async fn carry_out(&self, target: Target, progress: &mut Progress) -> Result<Exit, Error> {
+    async fn carry_out(&self, door: &Door, progress: &mut Progress) -> Result<Exit, Error> {
         let begun = Instant::now();
-        let client = connect(target).await?;
+        let client = connect(door.target(door.credentials().await?)?).await?;
         let mut worked = self.finish_what_was_left(&client, progress).await?;
         let known = match client.create_batch(self.plan()).await? {
             Planned::Rejection(rejection) => {

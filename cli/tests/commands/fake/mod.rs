@@ -1,9 +1,14 @@
 //! A controller that says what a test tells it to say.
 
+mod access;
+mod tls;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use cofi_identity::token::{AccessToken, TokenHash};
 use cofi_proto::pb::v1::{
     self as pb,
+    access_service_server::AccessServiceServer,
     batch_service_server::{BatchService, BatchServiceServer},
     call_service_server::{CallService, CallServiceServer},
     check_service_server::{CheckService, CheckServiceServer},
@@ -11,8 +16,11 @@ use cofi_proto::pb::v1::{
     fleet_service_server::{FleetService, FleetServiceServer},
 };
 use tokio::{net::TcpListener, runtime::Runtime};
-use tokio_stream::{Iter, wrappers::TcpListenerStream};
-use tonic::{Request, Response, Status, transport::Server};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_stream::Iter;
+use tonic::{Request, Response, Status, service::InterceptorLayer, transport::Server};
+
+use crate::home::Home;
 
 /// What one call answers; unless scripted, that it is not implemented.
 type Answer<Q, A> = Box<dyn Fn(Q) -> Result<A, Status> + Send + Sync>;
@@ -40,6 +48,12 @@ pub(crate) struct Script {
     pub(crate) explain_batch: Answer<pb::ExplainBatchRequest, pb::ExplainBatchResponse>,
     pub(crate) explain_recording: Answer<pb::ExplainRecordingRequest, pb::ExplainRecordingResponse>,
     pub(crate) explain_agent: Answer<pb::ExplainAgentRequest, pb::ExplainAgentResponse>,
+    pub(crate) join_token: Answer<pb::CreateJoinTokenRequest, pb::CreateJoinTokenResponse>,
+    pub(crate) access_token: Answer<pb::CreateAccessTokenRequest, pb::CreateAccessTokenResponse>,
+    pub(crate) tokens: Answer<pb::ListTokensRequest, pb::ListTokensResponse>,
+    pub(crate) revoke_token: Answer<pb::RevokeTokenRequest, pb::Token>,
+    pub(crate) revoke_agent: Answer<pb::RevokeAgentRequest, pb::RevokeAgentResponse>,
+    pub(crate) audit: Answer<pb::ListAuditRequest, pb::ListAuditResponse>,
 }
 
 impl Default for Script {
@@ -64,6 +78,12 @@ impl Default for Script {
             explain_batch: unscripted(),
             explain_recording: unscripted(),
             explain_agent: unscripted(),
+            join_token: unscripted(),
+            access_token: unscripted(),
+            tokens: unscripted(),
+            revoke_token: unscripted(),
+            revoke_agent: unscripted(),
+            audit: unscripted(),
         }
     }
 }
@@ -72,31 +92,47 @@ fn unscripted<Q, A>() -> Answer<Q, A> {
     Box::new(|_| Err(Status::unimplemented("")))
 }
 
-/// A running controller; dropped, it is gone, and its connections with it.
+/// A running controller, which knows the operator's token of its home and no
+/// other; dropped, it is gone, and its connections with it.
 pub(crate) struct Fake {
+    pub(crate) home: Arc<Home>,
     pub(crate) address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
 impl Fake {
     pub(crate) fn start(script: Script) -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), script)
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), Arc::new(Home::new()), script)
     }
 
-    pub(crate) fn start_at(address: SocketAddr, script: Script) -> Self {
+    pub(crate) fn start_at(address: SocketAddr, home: Arc<Home>, script: Script) -> Self {
+        let tls = home.tls();
+        Self::start_with(address, home, tls, script)
+    }
+
+    pub(crate) fn start_with(
+        address: SocketAddr,
+        home: Arc<Home>,
+        tls: Arc<ServerConfig>,
+        script: Script,
+    ) -> Self {
         let runtime = Runtime::new().expect("start a runtime");
         let listener = runtime.block_on(TcpListener::bind(address)).expect("listen");
         let address = listener.local_addr().expect("know the address");
         let script = Arc::new(Scripted(script));
+        let known = home.token.hash();
+        let check = move |request: Request<()>| is_known(&request, known).map(|()| request);
         let server = Server::builder()
+            .layer(InterceptorLayer::new(check))
+            .add_service(AccessServiceServer::from_arc(Arc::clone(&script)))
             .add_service(BatchServiceServer::from_arc(Arc::clone(&script)))
             .add_service(CallServiceServer::from_arc(Arc::clone(&script)))
             .add_service(CheckServiceServer::from_arc(Arc::clone(&script)))
             .add_service(ExplainServiceServer::from_arc(Arc::clone(&script)))
             .add_service(FleetServiceServer::from_arc(script))
-            .serve_with_incoming(TcpListenerStream::new(listener));
+            .serve_with_incoming(tls::incoming(runtime.handle(), listener, tls));
         runtime.spawn(server);
-        Self { address, runtime: Some(runtime) }
+        Self { home, address, runtime: Some(runtime) }
     }
 }
 
@@ -107,6 +143,13 @@ impl Drop for Fake {
             runtime.shutdown_timeout(Duration::from_secs(10));
         }
     }
+}
+
+fn is_known(request: &Request<()>, known: TokenHash) -> Result<(), Status> {
+    let header = request.metadata().get("authorization").ok_or(Status::unauthenticated("token missing"))?;
+    let token = AccessToken::from_authorization(header.as_bytes())
+        .map_err(|error| Status::unauthenticated(error.to_string()))?;
+    if token.hash() == known { Ok(()) } else { Err(Status::unauthenticated("token not known here")) }
 }
 
 struct Scripted(Script);
