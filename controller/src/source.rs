@@ -4,18 +4,19 @@
 use std::{
     io::{ErrorKind, Read},
     os::unix::fs::MetadataExt,
-    path::Path,
+    path::{Component, Path},
 };
 
 use bytes::{Bytes, BytesMut};
-use cap_std::{
-    ambient_authority,
-    fs::{Dir, File, OpenOptions, OpenOptionsExt},
-};
+use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt};
 use cofi_proto::{Digest, Hasher, limits::PIECE_BYTES};
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::ledger::PlannedRecording;
+
+/// How folders on the way to a source are opened: without the right to list
+/// them, which need not be there, and not by a link.
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Why a recording cannot be read as it was planned.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +88,7 @@ impl SourceFile {
                 SourceError::Unreadable { path, source }
             }
         };
-        let root = Dir::open_ambient_dir(root, ambient_authority()).map_err(|error| failed(&path, error))?;
+        let root = open_root(Path::new(root)).map_err(|error| failed(&path, error))?;
         let file = open_beneath(&root, Path::new(&path)).map_err(|error| failed(&path, error))?.into_std();
         let stamp = stamp(&file).map_err(|error| failed(&path, error))?;
         if stamp.size != recording.size {
@@ -156,6 +157,25 @@ pub fn digest(root: &str, recording: &PlannedRecording) -> Result<(u64, Digest),
     Ok((file.size(), file.finish()?))
 }
 
+/// Opens the folder of a batch, by a path that was resolved when the batch was
+/// planned and lies below an allowed root: no part of it may be a link, or
+/// whoever can write there could have put one in its place since.
+pub(crate) fn open_root(path: &Path) -> std::io::Result<Dir> {
+    let mut folder = openat(CWD, "/", FOLDER, Mode::empty())?;
+    for part in path.components() {
+        match part {
+            Component::RootDir => {}
+            Component::Normal(name) => folder = openat(&folder, name, FOLDER, Mode::empty())?,
+            Component::Prefix(_) | Component::CurDir | Component::ParentDir => {
+                return Err(std::io::Error::new(ErrorKind::InvalidInput, "not a resolved path"));
+            }
+        }
+    }
+    // What only its path was opened of cannot be listed.
+    let folder = openat(&folder, ".", FOLDER.difference(OFlags::PATH), Mode::empty())?;
+    Ok(Dir::from_std_file(folder.into()))
+}
+
 /// Opens what lies beneath a folder, to read it. Never waits: a pipe that nobody
 /// writes to would be waited for until the end of time.
 pub(crate) fn open_beneath(folder: &Dir, path: &Path) -> std::io::Result<File> {
@@ -177,4 +197,35 @@ fn stamp(file: &std::fs::File) -> std::io::Result<Stamp> {
 /// A time of a file, in nanoseconds since 1970-01-01 UTC.
 pub(crate) fn nanos(seconds: i64, nanos: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_source_may_have_become_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path().canonicalize().unwrap();
+        let (outside, roots) = (home.join("outside/calls"), home.join("roots"));
+        std::fs::create_dir_all(&outside).unwrap();
+        std::fs::create_dir_all(roots.join("customer/calls")).unwrap();
+        let source = roots.join("customer/calls");
+        assert!(open_root(&source).unwrap().entries().unwrap().next().is_none());
+
+        // The last part, and one on the way.
+        std::fs::remove_dir(&source).unwrap();
+        symlink(&outside, &source).unwrap();
+        assert!(open_root(&source).is_err());
+        std::fs::remove_dir_all(roots.join("customer")).unwrap();
+        symlink(home.join("outside"), roots.join("customer")).unwrap();
+        assert!(open_root(&source).is_err());
+        assert!(open_root(&outside).is_ok());
+        for wrong in ["roots", "/a/../b", "./roots", ""] {
+            assert!(open_root(Path::new(wrong)).is_err() || wrong.is_empty(), "{wrong}");
+        }
+        assert!(open_root(&home.join("outside/calls/../calls")).is_err());
+    }
 }

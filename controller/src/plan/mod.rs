@@ -7,9 +7,12 @@ mod refresh;
 mod underway;
 mod walk;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use cap_std::{ambient_authority, fs::Dir};
+use cap_std::fs::Dir;
 use cofi_language::{Canonical, LanguageTable};
 use cofi_proto::{BatchId, Digest, clock::Clock};
 use underway::Underway;
@@ -17,6 +20,7 @@ use underway::Underway;
 use crate::{
     chain::error_chain,
     ledger::{Begun, Deed, Ledger, LedgerError, NewBatch},
+    source,
 };
 
 /// Longest idempotency key in bytes.
@@ -190,7 +194,7 @@ impl Planner {
 
     fn check(&self, request: &PlanRequest) -> Result<(NewBatch, Dir), PlanError> {
         let source = self.source(&request.source)?;
-        let root = Dir::open_ambient_dir(&source, ambient_authority())
+        let root = source::open_root(Path::new(&source))
             .map_err(|error| invalid("source", format!("open folder {source}: {error}")))?;
         if request.process < 0 {
             return Err(invalid("process_id", format!("{} is no id", request.process)));
@@ -239,16 +243,20 @@ impl Planner {
         if !path.is_absolute() {
             return Err(invalid("source", format!("{source:?} is not an absolute path")));
         }
-        let path =
-            path.canonicalize().map_err(|error| invalid("source", format!("folder {source:?}: {error}")))?;
+        let allowed = |path: &Path| self.allowed_roots.iter().any(|root| path.starts_with(root));
+        let elsewhere =
+            || invalid("source", format!("{source:?} is not below one of the controller's allowed_roots"));
+        // What is not allowed is not looked at aloud: whether it is there is
+        // nobody's business.
+        let path = match path.canonicalize() {
+            Ok(path) if allowed(&path) => path,
+            Err(error) if allowed(&path) => {
+                return Err(invalid("source", format!("folder {source:?}: {error}")));
+            }
+            Ok(_) | Err(_) => return Err(elsewhere()),
+        };
         if !path.is_dir() {
             return Err(invalid("source", format!("{source:?} is no folder")));
-        }
-        if !self.allowed_roots.iter().any(|root| path.starts_with(root)) {
-            return Err(invalid(
-                "source",
-                format!("{source:?} is not below one of the controller's allowed_roots"),
-            ));
         }
         path.into_os_string().into_string().map_err(|_| invalid("source", "its path is not UTF-8"))
     }
