@@ -25,6 +25,7 @@ impl WhileGood {
     }
 }
 
+/// Keeps the grant, and with it the call's place, for as long as it is asked.
 async fn ended(grant: Grant) -> Status {
     let expired = async {
         match grant.left {

@@ -13,7 +13,7 @@ use super::{
     Caller, Denial, Denials, Tokens,
     caller::Who,
     table::{Least, least},
-    tokens::Grant,
+    tokens::{Grant, TokenRefused},
 };
 use crate::door::Peer;
 
@@ -51,6 +51,8 @@ enum Refused {
     Unreadable(TokenError),
     #[error("{0}: ask an operator for another one, made with cofi token create --role")]
     Token(AccessRefused),
+    #[error("{0}: end some of them first")]
+    Busy(TokenRefused),
     #[error("this call needs the token of an operator, this is one of a viewer")]
     NotOperator,
     #[error("this call is for agents, on the other listener")]
@@ -68,6 +70,7 @@ impl Refused {
         match self {
             Self::NoToken | Self::Unreadable(_) | Self::Token(_) | Self::Revoked => Code::Unauthenticated,
             Self::NotOperator | Self::ForAgents | Self::NotForAgents => Code::PermissionDenied,
+            Self::Busy(_) => Code::ResourceExhausted,
             Self::NoSuchCall => Code::Unimplemented,
         }
     }
@@ -135,7 +138,14 @@ fn judge_bearer(
     let mut shown = headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (shown.next(), shown.next()) else { return Err(Refused::NoToken) };
     let token = AccessToken::from_authorization(header.as_bytes()).map_err(Refused::Unreadable)?;
-    let grant = tokens.judge(&token).map_err(Refused::Token)?;
+    let grant = match tokens.judge(&token) {
+        Ok(grant) => grant,
+        Err(TokenRefused::Access(refused)) => return Err(Refused::Token(refused)),
+        Err(busy @ TokenRefused::Busy(role, id)) => {
+            *who = Who::Bearer(role, id);
+            return Err(Refused::Busy(busy));
+        }
+    };
     *who = Who::Bearer(grant.role, grant.id);
     match (wanted.ok_or(Refused::NoSuchCall)?, grant.role) {
         (Least::Anyone | Least::Viewer, Role::Viewer | Role::Operator)

@@ -198,3 +198,24 @@ fn what_is_wrong_with_a_token_never_repeats_it() {
         }
     }
 }
+
+#[test]
+fn calls_with_one_token_do_not_take_everyones_place() {
+    let control = Control::new();
+    let path = "/cofi.v1.BatchService/WatchBatch";
+    let mut headers = HeaderMap::new();
+    let viewer = control.header(Shown::Viewer).unwrap();
+    headers.insert(AUTHORIZATION, HeaderValue::from_str(&viewer).unwrap());
+    let peer = Peer::agent_by_itself("never-asked".parse().unwrap());
+    let mut going_on = Vec::new();
+    let refused = loop {
+        match control.guard.judge(&peer, path, &headers) {
+            Ok(admitted) => going_on.push(admitted),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((going_on.len(), refused.code()), (256, Code::ResourceExhausted));
+    assert_eq!(control.call(Shown::Operator, path), Code::Ok, "another token");
+    going_on.pop();
+    assert_eq!(control.call(Shown::Viewer, path), Code::Ok, "a call has ended");
+}
