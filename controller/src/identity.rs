@@ -26,7 +26,7 @@ use crate::ledger::{Ledger, LedgerError, NewToken};
 /// a look.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Of the folder, in the state directory.
-const FOLDER: &str = "identity";
+pub(crate) const FOLDER: &str = "identity";
 
 /// What the controller is, for all that need it.
 #[derive(Debug, Clone)]

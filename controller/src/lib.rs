@@ -10,6 +10,7 @@ pub mod failpoint;
 
 pub mod access;
 pub mod agent_side;
+pub mod authority;
 pub mod chain;
 mod check;
 pub mod commit;

@@ -4,6 +4,7 @@ use std::{io::Write, process::ExitCode};
 
 use clap::Parser;
 use cofi_controller::{
+    authority::change_authority,
     chain::error_chain,
     config::{Arguments, Command, Config, ConfigError},
     dumps::forbid_dumps,
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Ok(Some(config)) => match arguments.command {
             None => serve(config),
             Some(Command::Migrate { dry_run, no_add_indexes }) => migrate(&config, dry_run, !no_add_indexes),
+            Some(Command::Authority(step)) => done(change_authority(&config, step)),
         },
         Err(error) => {
             eprintln!("cofi-controller: {error}");
@@ -62,7 +64,11 @@ fn show(config: &Config) {
 
 #[tokio::main(flavor = "current_thread")]
 async fn migrate(config: &Config, dry_run: bool, add_indexes: bool) -> ExitCode {
-    match run_migration(config, dry_run, add_indexes).await {
+    done(run_migration(config, dry_run, add_indexes).await)
+}
+
+fn done(outcome: Result<(), impl std::error::Error + 'static>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cofi-controller: {}", error_chain(&error));

@@ -48,6 +48,22 @@ pub enum Command {
         #[arg(long)]
         no_add_indexes: bool,
     },
+    /// Change the certificate authority, in three steps, while the controller serves and agents work.
+    #[command(subcommand)]
+    Authority(AuthorityStep),
+}
+
+/// A step of a change of authority. Between two of them lies the time in which
+/// every agent has heard of the first: a day is plenty for steps 1 and 2, the
+/// lifetime of agents' certificates for steps 2 and 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
+pub enum AuthorityStep {
+    /// 1. Make a successor, which agents trust from then on beside the present one.
+    Announce,
+    /// 2. Have the successor issue certificates; both are trusted.
+    Install,
+    /// 3. Trust nobody but the present authority.
+    Forget,
 }
 
 /// The keys that may be given, each of them by file, environment or flag.
@@ -55,7 +71,7 @@ pub enum Command {
 #[serde(deny_unknown_fields)]
 pub struct Keys {
     /// Folder for the embedded database and other state [default: ./cofi-controller-data].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<PathBuf>,
     /// The database.

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use cofi_language::LanguageTable;
 
-pub use self::keys::{Arguments, Command, Keys, LogFormat};
+pub use self::keys::{Arguments, AuthorityStep, Command, Keys, LogFormat};
 use crate::ledger::DatabaseUrl;
 
 /// A configuration that was checked.
