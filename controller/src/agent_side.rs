@@ -57,6 +57,8 @@ pub struct AgentSide {
     pub replace_after: Duration,
     /// Where refusals are counted.
     pub denials: Denials,
+    /// Connections that an agent may have at a time.
+    pub connections_per_agent: u32,
 }
 
 /// A part, to be run by the caller.
@@ -98,6 +100,7 @@ impl AgentSide {
             readers,
             replace_after,
             denials,
+            connections_per_agent,
         } = self;
         let agents = ledger.all_agents().await?.into_iter();
         let expected = agents.filter(|agent| agent.connected).map(|agent| agent.name).collect();
@@ -144,6 +147,7 @@ impl AgentSide {
             decided: decided.clone(),
             released: released.clone(),
             denials,
+            connections_per_agent,
         };
         let parts: Vec<(&'static str, Part)> = vec![
             ("dispatcher", Box::pin(dispatcher.run(stop.clone()))),

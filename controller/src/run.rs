@@ -91,6 +91,7 @@ async fn serve(
         readers: Arc::new(Threads),
         replace_after: config.replace_after,
         denials: entry.denials.clone(),
+        connections_per_agent: config.connections_per_agent,
     };
     let end = CancellationToken::new();
     let half = side.assemble(&end).await.context("read the agents")?;

@@ -34,6 +34,10 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(10);
 /// Between heartbeats of an agent.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
+/// Connections of an agent beside those for recordings: its session's, and one
+/// on which it asks for certificates.
+const OTHER_CONNECTIONS: u32 = 2;
+
 /// Answers agents.
 #[derive(Debug, Clone)]
 pub(crate) struct Agents {
@@ -51,6 +55,8 @@ pub(crate) struct Agents {
     pub(crate) released: Arc<watch::Sender<()>>,
     /// Where refusals are counted.
     pub(crate) denials: Denials,
+    /// Connections that an agent may have at a time.
+    pub(crate) connections_per_agent: u32,
 }
 
 type Downward<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -186,6 +192,10 @@ impl Agents {
     async fn seat(&self, hello: Hello, peer: Option<Peer>) -> Result<(Session, bool), RpcError> {
         if hello.protocol != PROTOCOL {
             return Err(RpcError::Protocol { ours: PROTOCOL, theirs: hello.protocol });
+        }
+        let most = self.connections_per_agent.saturating_sub(OTHER_CONNECTIONS).max(1);
+        if hello.receive_connections > most {
+            return Err(RpcError::TooManyStreams { wanted: hello.receive_connections, most });
         }
         if !hello.database_id.is_empty() && *hello.database_id != *self.database_id {
             let ours = self.database_id.to_string();

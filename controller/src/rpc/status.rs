@@ -72,6 +72,16 @@ pub(super) enum RpcError {
         /// For whom it speaks.
         said: AgentName,
     },
+    /// An agent wants more streams than it may have connections for.
+    #[error(
+        "{wanted} receive_connections, of which this controller has room for {most}: lower them on the agent, or raise connections_per_agent on the controller"
+    )]
+    TooManyStreams {
+        /// What the agent wants.
+        wanted: u32,
+        /// What it may have.
+        most: u32,
+    },
     /// The controller is ending.
     #[error("the controller is stopping")]
     Stopping,
@@ -95,6 +105,7 @@ impl RpcError {
             Self::Plan(PlanError::Ledger(error)) | Self::Ledger(error) => ledger_code(error),
             Self::Join(JoinRefused::NameInUse(_) | JoinRefused::Removed(_))
             | Self::Protocol { .. }
+            | Self::TooManyStreams { .. }
             | Self::OtherDatabase { .. } => Code::FailedPrecondition,
             Self::Crowded => Code::ResourceExhausted,
             Self::NoCertificate => Code::Unauthenticated,
@@ -150,6 +161,7 @@ impl RpcError {
             | Self::Crowded
             | Self::NoCertificate
             | Self::OtherAgent { .. }
+            | Self::TooManyStreams { .. }
             | Self::Stopping
             | Self::Internal(_) => None,
         }

@@ -123,6 +123,7 @@ impl Controller {
             readers: Arc::new(Inline::default()),
             replace_after: self.replace_after,
             denials: Denials::unheard(),
+            connections_per_agent: 8,
         }
     }
 }
