@@ -50,7 +50,7 @@ async fn main() -> Result<()> {
         let engine = Engine::Answers(corpus.answers.clone());
         let mut agent = Agent::new(&cluster.path("."), &name, &address, engine)?;
         disks.push(SmallDisk::mount(&agent.data_dir(), mebibytes)?);
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         cluster.agents.push(agent);
     }
     cluster.agents_are_ready().await?;

@@ -1,19 +1,24 @@
 //! Calls on the controller as an operator's program would make them.
 
-use std::time::Duration;
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result};
+use cofi_identity::token::{AccessToken, Role};
 use cofi_proto::pb::v1::{
-    self as pb, batch_service_client::BatchServiceClient, call_service_client::CallServiceClient,
-    fleet_service_client::FleetServiceClient,
+    self as pb, access_service_client::AccessServiceClient, batch_service_client::BatchServiceClient,
+    call_service_client::CallServiceClient, fleet_service_client::FleetServiceClient,
 };
 use tonic::{
-    Status,
-    transport::{Channel, Endpoint},
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
 };
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
+
+use crate::dial::Keys;
 
 /// How long an answer may take. Planning 10,000 files is the longest call.
 const ANSWER_WITHIN: Duration = Duration::from_mins(1);
@@ -21,48 +26,123 @@ const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 /// Entries on a page of a listing.
 const PAGE: i32 = 1_000;
 
-/// A connection that is made when it is needed, and again when it was lost.
+/// What calls go through.
+pub type Calls = InterceptedService<Channel, Bearer>;
+
+/// Shows a token with each call, or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Bearer {
+    /// Shows this token.
+    pub fn new(token: &AccessToken) -> Result<Self> {
+        let mut value = MetadataValue::try_from(format!("Bearer {}", *token.to_text()))?;
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// A connection that is made when it is needed, and again when it was lost,
+/// and who calls.
 #[derive(Debug, Clone)]
 pub struct Client {
     channel: Channel,
+    bearer: Bearer,
 }
 
 impl Client {
-    /// A client of the controller at `url`.
-    pub fn new(url: &str) -> Result<Self> {
-        let endpoint = Endpoint::new(url.to_owned()).with_context(|| format!("use the address {url}"))?;
-        Ok(Self { channel: endpoint.timeout(ANSWER_WITHIN).connect_lazy() })
+    /// The operator of the controller at `address`, with what that keeps in
+    /// its state directory.
+    pub fn new(address: SocketAddr, state_dir: &Path) -> Result<Self> {
+        let keys = Keys::read(state_dir)?;
+        let channel = keys.control(address, ANSWER_WITHIN)?;
+        Ok(Self { channel, bearer: Bearer::new(&keys.token)? })
+    }
+
+    /// The same, but with nothing to show.
+    #[must_use]
+    pub fn as_nobody(&self) -> Self {
+        Self { channel: self.channel.clone(), bearer: Bearer::default() }
+    }
+
+    /// The same, but with another token.
+    pub fn as_bearer(&self, token: &AccessToken) -> Result<Self> {
+        Ok(Self { channel: self.channel.clone(), bearer: Bearer::new(token)? })
+    }
+
+    /// The same, but with a new viewer's token.
+    pub async fn as_viewer(&self) -> Result<Self> {
+        self.as_bearer(&self.new_token(Role::Viewer).await?)
+    }
+
+    /// Makes a token for calls.
+    pub async fn new_token(&self, role: Role) -> Result<AccessToken> {
+        let role = match role {
+            Role::Viewer => pb::TokenKind::Viewer,
+            Role::Operator => pb::TokenKind::Operator,
+        };
+        let request = pb::CreateAccessTokenRequest { role: role.into(), ..Default::default() };
+        let made = self.access_service().create_access_token(request).await.context("make a token")?;
+        made.into_inner().secret.parse().context("read a token")
+    }
+
+    /// Makes a token with which a machine joins as `agent`: its text.
+    pub async fn new_join_token(&self, agent: &str) -> Result<String> {
+        let request = pb::CreateJoinTokenRequest { agent: agent.to_owned(), ttl_seconds: 0 };
+        let made = self.access_service().create_join_token(request).await.context("make a join token")?;
+        Ok(made.into_inner().secret)
+    }
+
+    /// For any service.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// `AccessService`.
+    #[must_use]
+    pub fn access_service(&self) -> AccessServiceClient<Calls> {
+        AccessServiceClient::new(self.calls())
     }
 
     /// `BatchService`.
     #[must_use]
-    pub fn batch_service(&self) -> BatchServiceClient<Channel> {
-        BatchServiceClient::new(self.channel.clone())
+    pub fn batch_service(&self) -> BatchServiceClient<Calls> {
+        BatchServiceClient::new(self.calls())
     }
 
     /// `CallService`.
     #[must_use]
-    pub fn call_service(&self) -> CallServiceClient<Channel> {
-        CallServiceClient::new(self.channel.clone())
+    pub fn call_service(&self) -> CallServiceClient<Calls> {
+        CallServiceClient::new(self.calls())
     }
 
     /// `FleetService`.
     #[must_use]
-    pub fn fleet_service(&self) -> FleetServiceClient<Channel> {
-        FleetServiceClient::new(self.channel.clone())
+    pub fn fleet_service(&self) -> FleetServiceClient<Calls> {
+        FleetServiceClient::new(self.calls())
     }
 
     /// Whether the controller is there and says that it serves.
     pub async fn serves(&self) -> bool {
         let request = HealthCheckRequest { service: String::new() };
-        let answer = HealthClient::new(self.channel.clone()).check(request).await;
+        let answer = HealthClient::new(self.calls()).check(request).await;
         answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::Serving)
     }
 
     /// Whether the controller is there and says that it cannot serve.
     pub async fn is_out_of_service(&self) -> bool {
         let request = HealthCheckRequest { service: String::new() };
-        let answer = HealthClient::new(self.channel.clone()).check(request).await;
+        let answer = HealthClient::new(self.calls()).check(request).await;
         answer.is_ok_and(|answer| answer.into_inner().status() == ServingStatus::NotServing)
     }
 

@@ -1,7 +1,9 @@
 //! An agent as a process.
 
 use std::{
-    fs,
+    fs::{self, DirBuilder, OpenOptions},
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     process::ExitStatus,
     time::Duration,
@@ -110,9 +112,37 @@ impl Agent {
         self.arming.as_ref()
     }
 
-    /// Starts it.
-    pub fn start(&mut self, controller: &Controller) -> Result<()> {
+    /// Makes its machine an agent, as its administrator would, unless it is one.
+    pub async fn join(&self, controller: &Controller) -> Result<()> {
+        if self.identity().join("identity.pem").exists() {
+            return Ok(());
+        }
+        let token = controller.client()?.new_join_token(&self.name).await?;
+        let file = self.folder.join("join.token");
+        let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
+        opened.and_then(|mut file| file.write_all(token.as_bytes())).context("write the token")?;
+        let mut command = programs::command(&programs::path("cofi-agent")?);
+        command.args(["join", "--name", &self.name, "--controller", &controller.address().to_string()]);
+        command.arg("--token-file").arg(&file).arg("--data-dir").arg(self.data_dir());
+        let output = command.output().await.context("run cofi-agent join")?;
+        ensure!(output.status.success(), "cofi-agent join: {output:?}");
+        Ok(())
+    }
+
+    /// Makes it the same agent as another one by copying who that is.
+    pub fn impersonate(&self, other: &Self) -> Result<()> {
+        let folder = self.identity();
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("make a folder")?;
+        for file in ["identity.pem", "ca.pem"] {
+            fs::copy(other.identity().join(file), folder.join(file)).context("copy an identity")?;
+        }
+        Ok(())
+    }
+
+    /// Starts it; before its first start it joins.
+    pub async fn start(&mut self, controller: &Controller) -> Result<()> {
         ensure!(self.process.is_none(), "agent {} runs already", self.name);
+        self.join(controller).await?;
         let program = match &self.arming {
             Some(arming) => arming.program().to_owned(),
             None => programs::path("cofi-agent")?,
@@ -126,7 +156,7 @@ impl Agent {
             None => programs::command(&program),
         };
         command
-            .args(["--name", &self.name, "--controller", &controller.agent_url()])
+            .args(["--name", &self.name, "--controller", &controller.agent_address().to_string()])
             .args(["--advertise-address", &self.address, "--workers", "1", "--log-format", "json"])
             .arg("--data-dir")
             .arg(self.data_dir());
@@ -194,11 +224,11 @@ impl Agent {
 
     /// Starts it again if it has ended, as one that is armed may: how it ended
     /// is kept.
-    pub fn revive(&mut self, controller: &Controller) -> Result<()> {
+    pub async fn revive(&mut self, controller: &Controller) -> Result<()> {
         if let Some(status) = self.ended()? {
             self.ends.push(status);
             self.process = None;
-            self.start(controller)?;
+            self.start(controller).await?;
         }
         Ok(())
     }
@@ -223,6 +253,11 @@ impl Agent {
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// Where its key and certificate are.
+    fn identity(&self) -> PathBuf {
+        self.data_dir().join("identity")
     }
 
     /// Where the recordings of a batch lie.

@@ -198,10 +198,15 @@ impl Controller {
 
     /// Waits until it serves; false if it has ended instead.
     async fn serves(&mut self) -> Result<bool> {
-        let client = Client::new(&self.url())?;
+        let mut client = None;
         until("the controller to serve", SOON, async || {
-            let ended = self.ended()?.is_some();
-            Ok(if ended { Some(false) } else { client.serves().await.then_some(true) })
+            if self.ended()?.is_some() {
+                return Ok(Some(false));
+            }
+            // At its first start it makes what its clients need.
+            client = client.take().or_else(|| self.client().ok());
+            let Some(client) = &client else { return Ok(None) };
+            Ok(client.serves().await.then_some(true))
         })
         .await
     }
@@ -292,22 +297,27 @@ impl Controller {
         self.process.as_ref().context("the controller does not run")?.peak_memory_kib()
     }
 
-    /// Where operators are answered.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address())
+    /// Calls on it as its operator's program would. It was started before.
+    pub fn client(&self) -> Result<Client> {
+        Client::new(self.address(), &self.state_dir())
     }
 
-    /// As [`Controller::url`], without the scheme.
+    /// Where operators are answered, as a URL.
     #[must_use]
-    pub fn address(&self) -> String {
-        format!("{}:{}", Ipv4Addr::LOCALHOST, self.control)
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address())
+    }
+
+    /// Where operators are answered.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.control).into()
     }
 
     /// Where agents are answered.
     #[must_use]
-    pub fn agent_url(&self) -> String {
-        format!("http://{}:{}", Ipv4Addr::LOCALHOST, self.agents)
+    pub fn agent_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.agents).into()
     }
 
     /// Its folder.

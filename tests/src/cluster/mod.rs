@@ -111,7 +111,7 @@ impl Cluster {
         self.controller.start().await?;
         for index in 0..agents {
             let name = format!("host-{index}");
-            self.add_agent(&name, Engine::Answers(corpus.answers.clone()))?;
+            self.add_agent(&name, Engine::Answers(corpus.answers.clone())).await?;
         }
         self.agents_are_ready().await?;
         Ok(corpus)
@@ -124,20 +124,39 @@ impl Cluster {
     }
 
     /// Adds an agent and starts it.
-    pub fn add_agent(&mut self, name: &str, engine: Engine) -> Result<&mut Agent> {
-        self.add_armed_agent(name, engine, &[])
+    pub async fn add_agent(&mut self, name: &str, engine: Engine) -> Result<&mut Agent> {
+        self.add_armed_agent(name, engine, &[]).await
     }
 
     /// The same, of one that is told what to do at failpoints, if anything.
-    pub fn add_armed_agent(&mut self, name: &str, engine: Engine, orders: &[String]) -> Result<&mut Agent> {
+    pub async fn add_armed_agent(
+        &mut self,
+        name: &str,
+        engine: Engine,
+        orders: &[String],
+    ) -> Result<&mut Agent> {
         let address = format!("10.77.0.{}", self.agents.len() + 1);
         let mut agent = Agent::new(self.home.path(), name, &address, engine)?;
         if !orders.is_empty() {
             agent.arm(orders)?;
         }
-        agent.start(&self.controller)?;
+        if self.controller.arming().is_some() {
+            self.join_in_spite_of_failpoints(&agent).await?;
+        }
+        agent.start(&self.controller).await?;
         self.agents.push(agent);
         self.agents.last_mut().context("no agent")
+    }
+
+    /// A controller that is armed may die of it, or fail: it is asked again.
+    async fn join_in_spite_of_failpoints(&mut self, agent: &Agent) -> Result<()> {
+        let mut failed = None;
+        let joined = until("the agent to join", SOON, async || {
+            self.controller.revive()?;
+            failed = agent.join(&self.controller).await.err();
+            Ok(failed.is_none().then_some(()))
+        });
+        joined.await.with_context(|| format!("the last time it failed with {failed:?}"))
     }
 
     /// Waits until every agent takes work.
@@ -168,7 +187,7 @@ impl Cluster {
 
     /// Calls on the controller as an operator's program would.
     pub fn client(&self) -> Result<Client> {
-        Client::new(&self.controller.url())
+        self.controller.client()
     }
 
     /// Reads the controller's tables.
@@ -179,7 +198,10 @@ impl Cluster {
     /// Runs `cofi` with these arguments, to its end.
     pub async fn cofi(&self, arguments: &[&str]) -> Result<Ran> {
         let mut command = programs::command(&programs::path("cofi")?);
-        command.args(["--controller", &self.controller.url()]).args(arguments);
+        command
+            .args(["--controller", &self.controller.url(), "--state-dir"])
+            .arg(self.controller.state_dir());
+        command.args(arguments);
         let output = tokio::time::timeout(PATIENCE, command.output()).await;
         let Output { status, stdout, stderr } = output.context("cofi does not end")?.context("run cofi")?;
         let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);

@@ -54,11 +54,9 @@ impl Scene {
         cluster.controller.start().await?;
         for index in 0..AGENTS {
             let orders = if index == 0 { combination.orders(Daemon::Agent) } else { Vec::new() };
-            cluster.add_armed_agent(
-                &format!("host-{index}"),
-                Engine::Answers(corpus.answers.clone()),
-                &orders,
-            )?;
+            cluster
+                .add_armed_agent(&format!("host-{index}"), Engine::Answers(corpus.answers.clone()), &orders)
+                .await?;
         }
         let (finished, combination) = (HashMap::new(), combination.clone());
         let mut scene = Self { cluster, corpus, batches: Vec::new(), combination, finished, deaths: 0 };
@@ -94,7 +92,7 @@ impl Scene {
     async fn revive(&mut self) -> Result<()> {
         self.cluster.controller.revive()?;
         for agent in &mut self.cluster.agents {
-            agent.revive(&self.cluster.controller)?;
+            agent.revive(&self.cluster.controller).await?;
         }
         let deaths = self.cluster.agents[0].ends().len();
         if deaths > self.deaths {

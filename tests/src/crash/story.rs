@@ -40,7 +40,7 @@ impl Story {
                 scene.cluster.agents[0].terminate().await?;
                 scene.agent_is_away("host-0").await?;
                 let cluster = &mut scene.cluster;
-                cluster.agents[0].start(&cluster.controller)?;
+                cluster.agents[0].start(&cluster.controller).await?;
                 scene.rests(batch).await
             }
             Self::ControllerDrains => {

@@ -174,7 +174,7 @@ impl Scene {
                 report.agents += 1;
                 self.cluster.agents[which].kill().await?;
                 self.note_finished(which).await?;
-                self.cluster.agents[which].start(&self.cluster.controller)?;
+                self.cluster.agents[which].start(&self.cluster.controller).await?;
             }
             Victim::Database => {
                 report.databases += 1;

@@ -44,7 +44,7 @@ async fn a_batch_goes_on_after_its_agent_lost_power() -> Result<()> {
             asked_for_nothing
                 .extend(instant.promised.identified.iter().map(|ordinal| all[ordinal].name.clone()));
             before = asked;
-            scene.power_on(&image)?;
+            scene.power_on(&image).await?;
         }
         scene.cluster.at_rest(scene.batch).await?;
         let tally = audit(&scene.cluster, &scene.corpus, scene.batch).await?;

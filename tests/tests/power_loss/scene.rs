@@ -102,7 +102,7 @@ impl Scene {
         file_system.make(&image)?;
         let before = cluster.path("before");
         let mut scene = Self { cluster, corpus, batch: 0, mounted: None, recorder: None, disks: 0, before };
-        scene.power_on(&image)?;
+        scene.power_on(&image).await?;
         scene.cluster.agents[0].desk.tell(&SLOW)?;
         scene.cluster.agents_are_ready().await?;
         scene.batch = scene.cluster.submit(&scene.corpus).await?;
@@ -110,14 +110,14 @@ impl Scene {
     }
 
     /// Starts the agent on a disk that is `image` now and remembers from here on.
-    pub(crate) fn power_on(&mut self, image: &std::path::Path) -> Result<()> {
+    pub(crate) async fn power_on(&mut self, image: &std::path::Path) -> Result<()> {
         fs::copy(image, &self.before).context("keep the image")?;
         self.disks += 1;
         let recorder = Recorder::start(image, &self.cluster.path(&format!("disk {}", self.disks)))?;
         let agent = self.cluster.agents.first_mut().context("no agent")?;
         self.mounted = Some(Mounted::new(&recorder.disk(), &agent.data_dir())?);
         self.recorder = Some(recorder);
-        agent.start(&self.cluster.controller)
+        agent.start(&self.cluster.controller).await
     }
 
     /// Reads what was promised.
@@ -171,7 +171,7 @@ impl Scene {
         let agent = self.cluster.agents.first_mut().context("no agent")?;
         let before = agent.log_text()?.matches(STARTED).count();
         agent.wrap(&[]);
-        agent.start(&self.cluster.controller)?;
+        agent.start(&self.cluster.controller).await?;
         until("the agent to mend its store", SOON, async || {
             let ended = agent.ended()?;
             ensure!(ended.is_none(), "the agent ended: {ended:?}, see its log: {}", agent.log_text()?);

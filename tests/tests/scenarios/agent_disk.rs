@@ -57,9 +57,9 @@ impl Scene {
         let engine = Engine::Answers(corpus.answers.clone());
         let mut agent = Agent::new(&cluster.path("."), "host-0", "10.77.0.1", engine.clone())?;
         let disk = SmallDisk::mount(&agent.data_dir(), MEBIBYTES)?;
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         cluster.agents.push(agent);
-        cluster.add_agent("host-1", engine)?;
+        cluster.add_agent("host-1", engine).await?;
         cluster.agents_are_ready().await?;
         let mut scene = Self { cluster, corpus, batch: 0 };
         scene.submit().await?;
@@ -137,7 +137,7 @@ async fn an_agent_starts_on_a_full_disk_and_finishes_what_it_holds() -> Result<(
     scene.cluster.agents[0].kill().await?;
     disk.fill()?;
     let agent = &mut scene.cluster.agents[0];
-    agent.start(&scene.cluster.controller)?;
+    agent.start(&scene.cluster.controller).await?;
     scene.ends_well(&[]).await?;
     disk.make_room()?;
     scene.is_used_again(&[]).await

@@ -57,7 +57,7 @@ async fn an_agent_killed_while_it_receives_keeps_what_it_acknowledged() -> Resul
         ensure!(usize::try_from(distributed)? < RECORDINGS, "the agent was killed too late");
 
         let agent = &mut cluster.agents[0];
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         cluster.at_rest(batch).await?;
         reader.finish()?;
         let tally = audit(&cluster, &corpus, batch).await?;
@@ -97,7 +97,7 @@ async fn an_agent_killed_while_it_identifies_does_no_finished_work_again() -> Re
 
         cluster.agents[0].desk.tell(&Behaviour::Answer)?;
         let agent = &mut cluster.agents[0];
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         let ended = cluster.at_rest(batch).await?;
         ensure!(ended.state() == pb::BatchState::Complete, "{ended:?}");
         reader.finish()?;
@@ -129,7 +129,7 @@ async fn a_worker_that_does_not_work_costs_attempts_and_no_agent() -> Result<()>
         agent.limit_engine(Duration::from_secs(1));
         agent.limit_attempts(ATTEMPTS);
         agent.desk.tell(&behaviour)?;
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         cluster.agents.push(agent);
         let batch = cluster.submit(&corpus).await?;
         let ended = cluster.at_rest(batch).await?;

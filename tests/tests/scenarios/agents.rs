@@ -18,7 +18,8 @@ async fn a_second_agent_of_one_name_is_refused_with_words() -> Result<()> {
     let name = cluster.agents[0].name.clone();
     let engine = Engine::Answers(corpus.answers.clone());
     let mut twin = Agent::new(&cluster.path("."), &name, "10.77.0.99", engine)?;
-    twin.start(&cluster.controller)?;
+    twin.impersonate(&cluster.agents[0])?;
+    twin.start(&cluster.controller).await?;
     until("the second agent to be told why", SOON, async || {
         Ok(twin.log_text()?.contains("is connected with another data_dir").then_some(()))
     })
@@ -41,7 +42,7 @@ async fn an_agent_whose_engine_does_not_come_up_gets_no_work_and_says_why() -> R
     let engine = Engine::Answers(corpus.answers.clone());
     let mut lame = Agent::new(&cluster.path("."), "lame", "10.77.0.1", engine.clone())?;
     lame.desk.tell(&Behaviour::Refuse { why: "the model is for another engine".to_owned() })?;
-    lame.start(&cluster.controller)?;
+    lame.start(&cluster.controller).await?;
     cluster.agents.push(lame);
     let seen = cluster.agent_is("lame", pb::AgentState::Unfit).await?;
     ensure!(seen.reason.contains("the model is for another engine"), "{seen:?}");
@@ -56,7 +57,7 @@ async fn an_agent_whose_engine_does_not_come_up_gets_no_work_and_says_why() -> R
     ensure!(waiting.counts.unwrap_or_default().stored == 0, "{waiting:?}");
 
     // Another one does all of it.
-    cluster.add_agent("sound", engine)?;
+    cluster.add_agent("sound", engine).await?;
     cluster.at_rest(batch).await?;
     let tally = audit(&cluster, &corpus, batch).await?;
     ensure!(tally.identified == 20, "{tally:?}");
@@ -79,7 +80,7 @@ async fn what_an_agent_stores_lies_in_its_publish_dir_under_its_name() -> Result
     // Another stage's file, which happens to have a recording's name.
     let taken = corpus.in_order()[7].name.clone();
     fs::write(published.join(&taken), "somebody else's")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agents.push(agent);
 
     let batch = cluster.submit(&corpus).await?;
@@ -139,7 +140,7 @@ async fn an_agent_that_is_asked_to_end_finishes_what_it_has() -> Result<()> {
     ensure!(!away.reason.is_empty(), "{away:?}");
 
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.at_rest(batch).await?;
     let tally = audit(&cluster, &corpus, batch).await?;
     ensure!(tally.identified == 300, "{tally:?}");

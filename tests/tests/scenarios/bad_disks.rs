@@ -78,7 +78,7 @@ async fn an_agent_whose_disk_becomes_read_only_stops_nobody_and_goes_on() -> Res
     // What it could not even remove is removed at its next start.
     cluster.agents[0].stop().await?;
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agents_are_ready().await?;
     let allowed = Allowed { errors: &super::agent_disk::TOLD };
     let tally = audit_allowing(&cluster, &corpus, batch, allowed).await?;
@@ -94,7 +94,7 @@ async fn an_agent_with_few_file_descriptors_works() -> Result<()> {
     let engine = Engine::Answers(corpus.answers.clone());
     let mut agent = Agent::new(&cluster.path("."), "host-0", "10.77.0.1", engine)?;
     agent.wrap(&["prlimit", "--nofile=96:96"]);
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agents.push(agent);
     cluster.agents_are_ready().await?;
     let batch = cluster.submit(&corpus).await?;

@@ -240,7 +240,7 @@ async fn a_cancelled_batch_stays_cancelled_and_has_nothing_to_retry() -> Result<
 
     // An agent that comes now gets nothing of it.
     let name = "late";
-    bench.cluster.add_agent(name, Engine::Answers(bench.corpus.answers.clone()))?;
+    bench.cluster.add_agent(name, Engine::Answers(bench.corpus.answers.clone())).await?;
     bench.cluster.agents_are_ready().await?;
     let next = bench.client.create(bench.request()).await?;
     let Outcome::Batch(next) = next else { anyhow::bail!("{next:?}") };

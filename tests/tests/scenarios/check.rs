@@ -18,6 +18,7 @@ use cofi_tests::{
     cluster::Cluster,
     corpus::Corpus,
     database::{Kind, change},
+    played,
     worker::Behaviour,
 };
 use rstest::rstest;
@@ -158,7 +159,7 @@ struct Stub {
 
 impl Stub {
     async fn join(cluster: &Cluster, name: &str, verifies: bool) -> Result<Self> {
-        let mut client = AgentServiceClient::connect(cluster.controller.agent_url()).await?;
+        let mut client = AgentServiceClient::new(played::join(&cluster.controller, name).await?);
         let (up, messages) = mpsc::channel(4);
         let engine = wire::Engine { state: wire::EngineState::Starting.into(), ..wire::Engine::default() };
         let hello = wire::Hello {

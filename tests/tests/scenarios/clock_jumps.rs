@@ -57,7 +57,7 @@ async fn a_clock_that_jumps_moves_no_timeout_and_loses_nothing() -> Result<()> {
         let engine = Engine::Answers(corpus.answers.clone());
         let mut agent = Agent::new(&cluster.path("."), &name, &address, engine)?;
         agent.wrap(&wrapper);
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         agent.desk.tell(&Behaviour::Delay { millis: 10 })?;
         cluster.agents.push(agent);
     }

@@ -77,7 +77,7 @@ async fn damaged_recordings_are_distributed_and_end_with_what_was_there_or_a_rea
     }
 
     cluster.controller.start().await?;
-    cluster.add_agent("host-0", Engine::Builtin(model))?;
+    cluster.add_agent("host-0", Engine::Builtin(model)).await?;
     cluster.agents_are_ready().await?;
     let batch = cluster.submit(&corpus).await?;
     let ended = cluster.at_rest(batch).await?;

@@ -118,7 +118,7 @@ async fn trace() -> Result<(String, Cluster, Corpus, i64)> {
         ["strace", "-D", "-f", "-q", "-yy", "-xx", "-s", "100000", "-e", "signal=none", "-e", CALLS, "-o"];
     let path = trace.to_str().context("a path that is not UTF-8")?;
     agent.wrap(&[&words[..], &[path]].concat());
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agents.push(agent);
     cluster.agents_are_ready().await?;
     let batch = cluster.submit(&corpus).await?;

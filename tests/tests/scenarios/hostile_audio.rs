@@ -149,7 +149,7 @@ async fn take_through(files: &[Hostile]) -> Result<()> {
     for (name, address) in [("host-0", "10.77.0.1"), ("host-1", "10.77.0.2")] {
         let mut agent = Agent::new(&cluster.path(""), name, address, Engine::Builtin(model.clone()))?;
         agent.limit_engine(TIME_LIMIT);
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         cluster.agents.push(agent);
     }
     cluster.agents_are_ready().await?;

@@ -87,7 +87,7 @@ async fn what_a_host_held_that_is_gone_for_good_is_placed_again(
     // When it is back it is told that others hold what it held.
     cluster.agents[0].desk.tell(&Behaviour::Answer)?;
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     let journal = cluster.agents[0].journal().await?;
     until("it to have released everything", SOON, async || {
         Ok((journal.held_count().await? == 0).then_some(()))
@@ -136,7 +136,7 @@ async fn a_drained_agent_finishes_and_gets_nothing_new() -> Result<()> {
     // Also after it was away.
     cluster.agents[0].stop().await?;
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agent_is("host-0", pb::AgentState::Drained).await?;
 
     let batch = cluster.submit(&corpus).await?;
@@ -181,7 +181,7 @@ async fn what_an_agent_held_that_comes_with_an_empty_disk_is_placed_again() -> R
     fs::remove_dir_all(cluster.agents[0].data_dir())?;
     cluster.agents[0].desk.tell(&Behaviour::Answer)?;
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     let ended = cluster.at_rest(batch).await?;
     ensure!(ended.counts.unwrap_or_default().identified == 300, "{ended:?}");
     cluster.agent_is("host-0", pb::AgentState::Ready).await?;

@@ -72,7 +72,7 @@ async fn what_a_batch_is_planned_with_stands_in_its_rows_and_reaches_the_engine(
     cluster.controller.stop().await?;
     change(cluster.controller.database(), OTHER_TERMS).await?;
     cluster.controller.start().await?;
-    cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone()))?;
+    cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone())).await?;
     let request = pb::CreateBatchRequest {
         source: corpus.root.display().to_string(),
         batch_date: "29-02-2024".to_owned(),

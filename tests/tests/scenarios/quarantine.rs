@@ -29,7 +29,7 @@ async fn begin(cluster: &mut Cluster, broken: &[bool]) -> Result<Corpus> {
         if *broken {
             agent.desk.tell(&Behaviour::fail(FailureClass::Engine))?;
         }
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
         cluster.agents.push(agent);
         cluster.agent_is(&name, pb::AgentState::Ready).await?;
     }
@@ -149,7 +149,7 @@ async fn a_batch_whose_agents_all_vanish_waits_says_why_and_finishes_when_one_re
 
     let agent = cluster.agents.first_mut().context("no agent")?;
     agent.desk.tell(&Behaviour::Answer)?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     let ended = cluster.at_rest(batch).await?;
     ensure!(ended.state() == pb::BatchState::Complete, "{ended:?}");
     let done = cluster.cofi(&["explain", "batch", &id, "--json"]).await?.json()?;
@@ -158,7 +158,7 @@ async fn a_batch_whose_agents_all_vanish_waits_says_why_and_finishes_when_one_re
     // The other one hears that it need not hold anything.
     let agent = cluster.agents.last_mut().context("no agent")?;
     agent.desk.tell(&Behaviour::Answer)?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agent_is("host-1", pb::AgentState::Ready).await?;
     let tally = audit(&cluster, &corpus, batch).await?;
     ensure!(tally.identified == 200, "{tally:?}");

@@ -30,7 +30,7 @@ async fn identified(cluster: &mut Cluster) -> Result<(Corpus, i64)> {
     cluster.agents[0].stop().await?;
     let published = cluster.agents[0].publish()?;
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agents_are_ready().await?;
     let batch = cluster.submit(&corpus).await?;
     cluster.at_rest(batch).await?;
@@ -119,7 +119,7 @@ async fn released_recordings_leave_their_hosts_also_those_that_were_away_or_kill
     cluster.controller.start().await?;
     for host in 0..2 {
         let agent = cluster.agents.get_mut(host).context("no agent")?;
-        agent.start(&cluster.controller)?;
+        agent.start(&cluster.controller).await?;
     }
     let seen = confirmed(&cluster, batch, 100).await?;
     ensure!(seen.state() == pb::BatchState::Complete, "{seen:?}");
@@ -129,7 +129,7 @@ async fn released_recordings_leave_their_hosts_also_those_that_were_away_or_kill
     // Nobody takes what they hold for more, or less, than what the rows say.
     cluster.agents[0].stop().await?;
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     cluster.agents_are_ready().await?;
     let log = logs::read(&cluster.controller.log())?;
     ensure!(!log.contains("agent is to offer all that it holds"), "{log}");
@@ -184,7 +184,7 @@ async fn what_is_released_is_not_placed_again_when_its_host_is_lost() -> Result<
     .await?;
     // It is back, and lets go of what is released and of what others hold now.
     let agent = cluster.agents.first_mut().context("no agent")?;
-    agent.start(&cluster.controller)?;
+    agent.start(&cluster.controller).await?;
     confirmed(&cluster, batch, 100).await?;
     let journal = cluster.agents[0].journal().await?;
     until(format!("it to have let go of all {held}"), SOON, async || {

@@ -10,6 +10,7 @@ use cofi_proto::{
 use cofi_tests::{
     audit::audit,
     cluster::{Cluster, SOON},
+    played,
     wait::until,
     worker::Behaviour,
 };
@@ -65,7 +66,7 @@ async fn an_agent_of_another_protocol_is_told_which_one_it_needs() -> Result<()>
     let mut cluster = Cluster::new()?;
     cluster.controller.start().await?;
     for protocol in [PROTOCOL - 1, PROTOCOL + 1] {
-        let mut client = AgentServiceClient::connect(cluster.controller.agent_url()).await?;
+        let mut client = AgentServiceClient::new(played::join(&cluster.controller, "other").await?);
         let (up, messages) = mpsc::channel(1);
         let hello = wire::Hello {
             protocol,

@@ -64,7 +64,7 @@ async fn files_that_changed_since_they_were_planned_are_not_distributed() -> Res
     std::os::unix::fs::symlink("/etc/hostname", &link)?;
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
 
-    cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone()))?;
+    cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone())).await?;
     let ended = cluster.at_rest(batch).await?;
     ensure!(ended.state() == pb::BatchState::CompleteWithFailures, "{ended:?}");
     let reasons = [
@@ -110,7 +110,7 @@ async fn a_file_that_is_written_to_while_it_is_sent_leaves_no_row() -> Result<()
         let mut corpus = Corpus::make(&cluster.path("calls"), 10, 1)?;
         let large = corpus.add("large.wav", &vec![7; LARGE], "en", 60.0)?;
         cluster.controller.start().await?;
-        cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone()))?;
+        cluster.add_agent("host-0", Engine::Answers(corpus.answers.clone())).await?;
         cluster.agents_are_ready().await?;
         let original = Original::of(&large)?;
 
