@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::{getegid, geteuid};
 
 /// Bytes written at once; the last ones one by one.
 const CHUNK: usize = 1 << 20;
@@ -23,7 +24,9 @@ impl SmallDisk {
     /// Mounts one on an empty folder, which takes the rights of root.
     pub fn mount(path: &Path, mebibytes: u32) -> Result<Self> {
         fs::create_dir_all(path).with_context(|| format!("make {}", path.display()))?;
-        let size = format!("size={mebibytes}m,mode=0777");
+        // It is mounted by root, and belongs to the user of the tests alone.
+        let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+        let size = format!("size={mebibytes}m,mode=0700,uid={user},gid={group}");
         run(["mount", "-t", "tmpfs", "-o", &size, "cofi-tests"], path)?;
         Ok(Self { path: path.to_owned() })
     }
@@ -63,7 +66,7 @@ impl Drop for SmallDisk {
 
 /// Runs a command as root, which the tests' user is or may become.
 fn run<const N: usize>(words: [&str; N], path: &Path) -> Result<()> {
-    let prefix: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["sudo", "-n"] };
+    let prefix: &[&str] = if geteuid().is_root() { &[] } else { &["sudo", "-n"] };
     let words = [prefix, &words].concat();
     let (program, arguments) = words.split_first().context("no command")?;
     let output = Command::new(program).args(arguments).arg(path).output();
