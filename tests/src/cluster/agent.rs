@@ -37,6 +37,7 @@ pub struct Agent {
     publish_dir: Option<PathBuf>,
     engine_timeout: Option<Duration>,
     engine_attempts: Option<u32>,
+    log_filter: &'static str,
     /// Put before the program, for example to have its flushes fail.
     wrapper: Vec<String>,
     arming: Option<Arming>,
@@ -65,6 +66,7 @@ impl Agent {
             publish_dir: None,
             engine_timeout: None,
             engine_attempts: None,
+            log_filter: "info",
             wrapper: Vec::new(),
             arming: None,
             ends: Vec::new(),
@@ -93,6 +95,11 @@ impl Agent {
         self.engine_attempts = Some(attempts);
     }
 
+    /// Has it log what this filter lets through, from its next start on.
+    pub fn log_at(&mut self, filter: &'static str) {
+        self.log_filter = filter;
+    }
+
     /// Has it started by another program, which gets it as its arguments, from
     /// its next start on.
     pub fn wrap(&mut self, wrapper: &[&str]) {
@@ -117,12 +124,23 @@ impl Agent {
         if self.identity().join("identity.pem").exists() {
             return Ok(());
         }
+        self.join_with(controller, &[]).await
+    }
+
+    /// Makes it an agent once more, whoever it was.
+    pub async fn join_again(&self, controller: &Controller) -> Result<()> {
+        self.join_with(controller, &["--again"]).await
+    }
+
+    async fn join_with(&self, controller: &Controller, flags: &[&str]) -> Result<()> {
         let token = controller.client()?.new_join_token(&self.name).await?;
         let file = self.folder.join("join.token");
         let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
         opened.and_then(|mut file| file.write_all(token.as_bytes())).context("write the token")?;
         let mut command = programs::command(&programs::path("cofi-agent")?);
-        command.args(["join", "--name", &self.name, "--controller", &controller.address().to_string()]);
+        command
+            .args(["join", "--name", &self.name, "--controller", &controller.address().to_string()])
+            .args(flags);
         command.arg("--token-file").arg(&file).arg("--data-dir").arg(self.data_dir());
         let output = command.output().await.context("run cofi-agent join")?;
         ensure!(output.status.success(), "cofi-agent join: {output:?}");
@@ -158,6 +176,7 @@ impl Agent {
         command
             .args(["--name", &self.name, "--controller", &controller.agent_address().to_string()])
             .args(["--advertise-address", &self.address, "--workers", "1", "--log-format", "json"])
+            .args(["--log", self.log_filter])
             .arg("--data-dir")
             .arg(self.data_dir());
         if let Some(arming) = &self.arming {
@@ -256,7 +275,8 @@ impl Agent {
     }
 
     /// Where its key and certificate are.
-    fn identity(&self) -> PathBuf {
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
         self.data_dir().join("identity")
     }
 

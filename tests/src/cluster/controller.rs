@@ -47,6 +47,8 @@ pub struct Controller {
     allowed_roots: Vec<PathBuf>,
     replace_after: Option<u64>,
     release_after: Option<u64>,
+    certificates_last: Option<u64>,
+    log_filter: &'static str,
     arming: Option<Arming>,
     ends: Vec<ExitStatus>,
     process: Option<Process>,
@@ -68,6 +70,8 @@ impl Controller {
             allowed_roots: Vec::new(),
             replace_after: None,
             release_after: None,
+            certificates_last: None,
+            log_filter: "info",
             arming: None,
             ends: Vec::new(),
             process: None,
@@ -98,6 +102,16 @@ impl Controller {
     /// start on.
     pub fn replace_after(&mut self, seconds: u64) {
         self.replace_after = Some(seconds);
+    }
+
+    /// Has it issue certificates for so many seconds, from its next start on.
+    pub fn certificates_last(&mut self, seconds: u64) {
+        self.certificates_last = Some(seconds);
+    }
+
+    /// Has it log what this filter lets through, from its next start on.
+    pub fn log_at(&mut self, filter: &'static str) {
+        self.log_filter = filter;
     }
 
     /// Has it do something at failpoints, from its next start on.
@@ -229,7 +243,7 @@ impl Controller {
             .arg("--state-dir")
             .arg(self.state_dir())
             .args(["--control-listen", &address(self.control), "--agent-listen", &address(self.agents)])
-            .args(["--log-format", "json"]);
+            .args(["--log-format", "json", "--log", self.log_filter]);
         if let Some(arming) = &self.arming {
             arming.tell(&mut command);
         }
@@ -242,6 +256,9 @@ impl Controller {
         }
         if let Some(seconds) = self.replace_after {
             command.args(["--replace-after-seconds", &seconds.to_string()]);
+        }
+        if let Some(seconds) = self.certificates_last {
+            command.args(["--agent-certificate-seconds", &seconds.to_string()]);
         }
         if let Some(seconds) = self.release_after {
             command.args(["--release-after-seconds", &seconds.to_string()]);

@@ -88,6 +88,12 @@ impl OnServer {
         format!("mysql://{}@{}/{}", self.user(right), via.unwrap_or(self.address), self.name)
     }
 
+    /// What it is called on the server.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
