@@ -124,23 +124,24 @@ impl Agent {
         if self.identity().join("identity.pem").exists() {
             return Ok(());
         }
-        self.join_with(controller, &[]).await
+        self.join_again(controller).await
     }
 
-    /// Makes it an agent once more, whoever it was.
+    /// The same, although it is an agent, whether it runs or not.
     pub async fn join_again(&self, controller: &Controller) -> Result<()> {
-        self.join_with(controller, &["--again"]).await
-    }
-
-    async fn join_with(&self, controller: &Controller, flags: &[&str]) -> Result<()> {
         let token = controller.client()?.new_join_token(&self.name).await?;
-        let file = self.folder.join("join.token");
+        let file = self.join_token();
         let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file);
         opened.and_then(|mut file| file.write_all(token.as_bytes())).context("write the token")?;
         let mut command = programs::command(&programs::path("cofi-agent")?);
-        command
-            .args(["join", "--name", &self.name, "--controller", &controller.address().to_string()])
-            .args(flags);
+        command.args([
+            "join",
+            "--again",
+            "--name",
+            &self.name,
+            "--controller",
+            &controller.address().to_string(),
+        ]);
         command.arg("--token-file").arg(&file).arg("--data-dir").arg(self.data_dir());
         let output = command.output().await.context("run cofi-agent join")?;
         ensure!(output.status.success(), "cofi-agent join: {output:?}");
@@ -272,6 +273,12 @@ impl Agent {
     #[must_use]
     pub fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
+    }
+
+    /// The token with which it joined last.
+    #[must_use]
+    pub fn join_token(&self) -> PathBuf {
+        self.folder.join("join.token")
     }
 
     /// Where its key and certificate are.

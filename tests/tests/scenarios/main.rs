@@ -1,6 +1,7 @@
 //! End to end: the built programs as real processes on loopback, ended by the
 //! one audit.
 
+mod access;
 mod agent_disk;
 mod agent_killed;
 mod agents;
