@@ -69,6 +69,8 @@ const MAX_HEADERS: u32 = 16 * 1024;
 const MAX_RESETS: usize = 64;
 /// Bytes of a request to join: a token, a name and a public key.
 const MAX_ENROLMENT_BYTES: usize = 16 * 1024;
+/// Bytes of a question about health, or about the services: a name.
+const MAX_QUESTION_BYTES: usize = 4 * 1024;
 /// A connection that is silent for so long is asked whether it lives.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Bytes of a frame.
@@ -203,6 +205,11 @@ pub(crate) async fn serve_control(
     let guard = Guard::of_control(services.tokens, services.denials);
     let (reporter, health) = tonic_health::server::health_reporter();
     services.tasks.spawn(report_health(reporter, services.health, stop.clone()));
+    let reflection_v1 = reflection().build_v1().inspect_err(no_reflection).ok();
+    let reflection_v1 = reflection_v1.map(|service| service.max_decoding_message_size(MAX_QUESTION_BYTES));
+    let reflection_v1alpha = reflection().build_v1alpha().inspect_err(no_reflection).ok();
+    let reflection_v1alpha =
+        reflection_v1alpha.map(|service| service.max_decoding_message_size(MAX_QUESTION_BYTES));
     server(guard)
         .add_service(AccessServiceServer::new(access).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
         .add_service(BatchServiceServer::new(batches).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
@@ -213,9 +220,9 @@ pub(crate) async fn serve_control(
         )
         .add_service(EnrolmentServiceServer::new(enrolment).max_decoding_message_size(MAX_ENROLMENT_BYTES))
         .add_service(FleetServiceServer::new(fleet).max_decoding_message_size(MAX_CONTROL_MESSAGE_BYTES))
-        .add_service(health)
-        .add_optional_service(reflection().build_v1().inspect_err(no_reflection).ok())
-        .add_optional_service(reflection().build_v1alpha().inspect_err(no_reflection).ok())
+        .add_service(health.max_decoding_message_size(MAX_QUESTION_BYTES))
+        .add_optional_service(reflection_v1)
+        .add_optional_service(reflection_v1alpha)
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned())
         .await
 }
