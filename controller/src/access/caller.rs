@@ -19,7 +19,7 @@ pub(crate) struct Caller {
 }
 
 /// Who it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Who {
     /// Somebody who had nothing to show.
     Nobody,

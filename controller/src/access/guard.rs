@@ -10,8 +10,7 @@ use http::{HeaderMap, header::AUTHORIZATION};
 use tonic::{Code, Status};
 
 use super::{
-    Caller, Denial, Denials, Tokens,
-    caller::Who,
+    Caller, Denial, Denials, Tokens, Who,
     table::{Least, least},
     tokens::{Grant, TokenRefused},
 };
@@ -99,7 +98,7 @@ impl Guard {
             Ok(grant) => {
                 // Who had nothing to show goes on being a stranger.
                 if caller.who != Who::Nobody {
-                    peer.admit();
+                    peer.admit(&caller.who);
                 }
                 Ok(Admitted { caller, grant })
             }

@@ -17,7 +17,7 @@ mod tokens;
 
 pub use self::denials::Denials;
 pub(crate) use self::{
-    caller::Caller,
+    caller::{Caller, Who},
     denials::{Denial, DenialLog},
     guard::Guard,
     layer::GuardLayer,

@@ -25,7 +25,7 @@ use super::{
     connection::Over,
     guests::{Guests, Place},
 };
-use crate::access::Denial;
+use crate::access::{Denial, Who};
 
 /// For TLS, from the first byte to the last.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -153,7 +153,7 @@ impl Hall {
         }
         let evicted = place.evicted();
         if let Some((agent, _)) = &shown
-            && place.know(Some(agent))
+            && place.know(&Who::Agent(agent.clone()))
         {
             tracing::warn!(%agent, most = self.door.limits.per_agent, "agent has too many connections, its oldest is cut");
         }

@@ -3,15 +3,18 @@
 //!
 //! A connection counts from the moment it was accepted. Until it is known whose
 //! it is, it may have to make room for another one, the oldest first: whoever
-//! opens many and says nothing is shut out by that, and nobody else.
+//! opens many and says nothing is shut out by that, and nobody else. Where all
+//! are known, whoever has most of them makes room, if that is more than anybody
+//! needs: a good token does not make a good guest.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use cofi_proto::AgentName;
 use tokio_util::sync::CancellationToken;
+
+use crate::access::Who;
 
 /// How many connections a listener has at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +23,8 @@ pub struct Limits {
     pub connections: usize,
     /// Of those of which is not known whose they are.
     pub unknown: usize,
-    /// Of one agent.
+    /// Of one agent. Somebody with a token may have more of them, while there is
+    /// room.
     pub per_agent: usize,
 }
 
@@ -43,13 +47,13 @@ struct State {
     places: BTreeMap<u64, Entry>,
     /// Those of which is not known whose they are.
     unknown: BTreeSet<u64>,
-    /// Those of each agent, by age.
-    agents: HashMap<AgentName, BTreeSet<u64>>,
+    /// Those of everyone who is known, by age.
+    known: HashMap<Who, BTreeSet<u64>>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    agent: Option<AgentName>,
+    who: Who,
     evicted: CancellationToken,
 }
 
@@ -59,24 +63,25 @@ impl Guests {
     }
 
     /// A place for one more connection; none if all are taken by ones that are
-    /// known.
+    /// known, of which nobody has too many.
     pub(super) fn admit(&self) -> Option<Place> {
         let mut state = self.0.lock();
         let Limits { connections, unknown, .. } = self.0.limits;
         let full = state.places.len() >= connections || state.unknown.len() >= unknown;
-        if full && !state.evict() {
+        if full && !state.evict(self.0.limits) {
             return None;
         }
         let (number, evicted) = (state.next, CancellationToken::new());
         state.next += 1;
-        state.places.insert(number, Entry { agent: None, evicted: evicted.clone() });
+        state.places.insert(number, Entry { who: Who::Nobody, evicted: evicted.clone() });
         state.unknown.insert(number);
         Some(Place { shared: self.0.clone(), number, evicted })
     }
 
-    /// Has one connection go whose owner is not known; false if there is none.
+    /// Has one connection go whose owner is not known, or has too many; false if
+    /// there is none.
     pub(super) fn evict(&self) -> bool {
-        self.0.lock().evict()
+        self.0.lock().evict(self.0.limits)
     }
 }
 
@@ -88,22 +93,27 @@ impl Shared {
 }
 
 impl State {
-    fn evict(&mut self) -> bool {
-        let Some(oldest) = self.unknown.first().copied() else { return false };
+    fn evict(&mut self, limits: Limits) -> bool {
+        let oldest = self.unknown.first().copied().or_else(|| self.oldest_of_greediest(limits));
+        let Some(oldest) = oldest else { return false };
         self.remove(oldest);
         true
     }
 
+    fn oldest_of_greediest(&self, limits: Limits) -> Option<u64> {
+        let most = self.known.values().max_by_key(|connections| connections.len())?;
+        if most.len() > limits.per_agent { most.first().copied() } else { None }
+    }
+
     /// Takes a connection out, and tells it so.
     fn remove(&mut self, number: u64) {
-        let Some(Entry { agent, evicted }) = self.places.remove(&number) else { return };
+        let Some(Entry { who, evicted }) = self.places.remove(&number) else { return };
         evicted.cancel();
         self.unknown.remove(&number);
-        let Some(agent) = agent else { return };
-        if let Some(connections) = self.agents.get_mut(&agent) {
+        if let Some(connections) = self.known.get_mut(&who) {
             connections.remove(&number);
             if connections.is_empty() {
-                self.agents.remove(&agent);
+                self.known.remove(&who);
             }
         }
     }
@@ -126,19 +136,18 @@ impl Place {
     /// It is known now whose it is: an agent's, or somebody's with a good
     /// token. An agent with too many loses its oldest, of which it most likely
     /// knows nothing any more. True if it did.
-    pub(super) fn know(&self, agent: Option<&AgentName>) -> bool {
+    pub(super) fn know(&self, who: &Who) -> bool {
         let mut state = self.shared.lock();
-        if !state.unknown.remove(&self.number) {
-            // Known already, or evicted a moment ago.
+        if *who == Who::Nobody || !state.unknown.remove(&self.number) {
+            // Known already, or evicted a moment ago, or not known yet.
             return false;
         }
-        let Some(agent) = agent else { return false };
         if let Some(entry) = state.places.get_mut(&self.number) {
-            entry.agent = Some(agent.clone());
+            entry.who = who.clone();
         }
-        let connections = state.agents.entry(agent.clone()).or_default();
+        let connections = state.known.entry(who.clone()).or_default();
         connections.insert(self.number);
-        let too_many = connections.len() > self.shared.limits.per_agent;
+        let too_many = matches!(who, Who::Agent(_)) && connections.len() > self.shared.limits.per_agent;
         if too_many && let Some(oldest) = connections.first().copied() {
             state.remove(oldest);
         }
@@ -154,7 +163,17 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use cofi_identity::token::{AccessToken, Role};
+
     use super::*;
+
+    fn agent(name: &str) -> Who {
+        Who::Agent(name.parse().unwrap())
+    }
+
+    fn bearer(role: Role) -> Who {
+        Who::Bearer(role, AccessToken::generate(role).unwrap().id())
+    }
 
     fn guests(connections: usize, unknown: usize, per_agent: usize) -> Guests {
         Guests::new(Limits { connections, unknown, per_agent })
@@ -169,7 +188,7 @@ mod tests {
         let guests = guests(10, 2, 8);
         let [first, second, third] = std::array::from_fn(|_| guests.admit().unwrap());
         assert!(gone(&first) && !gone(&second) && !gone(&third));
-        second.know(None);
+        second.know(&bearer(Role::Operator));
         let fourth = guests.admit().unwrap();
         assert!(!gone(&third), "only two of three are unknown");
         drop(guests.admit().unwrap());
@@ -180,7 +199,7 @@ mod tests {
     fn the_known_are_not_sent_away_and_fill_the_house() {
         let guests = guests(2, 2, 8);
         let places: [Place; 2] = std::array::from_fn(|_| guests.admit().unwrap());
-        assert!(places.iter().all(|place| !place.know(None)));
+        assert!(places.iter().all(|place| !place.know(&bearer(Role::Operator))));
         assert!(guests.admit().is_none());
         assert!(!guests.evict());
         let [one, other] = places;
@@ -191,30 +210,48 @@ mod tests {
     #[test]
     fn an_agent_with_too_many_loses_its_oldest_and_nobody_elses() {
         let guests = guests(100, 100, 2);
-        let (one, other): (AgentName, AgentName) = ("one".parse().unwrap(), "other".parse().unwrap());
+        let (one, other) = (agent("one"), agent("other"));
         let bystander = guests.admit().unwrap();
-        bystander.know(Some(&other));
+        bystander.know(&other);
         let [first, second, third] = std::array::from_fn(|_| guests.admit().unwrap());
-        assert!(!first.know(Some(&one)) && !second.know(Some(&one)) && third.know(Some(&one)));
+        assert!(!first.know(&one) && !second.know(&one) && third.know(&one));
         assert!(gone(&first) && !gone(&second) && !gone(&third) && !gone(&bystander));
         drop(second);
         let fourth = guests.admit().unwrap();
-        assert!(!fourth.know(Some(&one)), "a connection that ended does not count");
+        assert!(!fourth.know(&one), "a connection that ended does not count");
+    }
+
+    #[test]
+    fn whoever_has_most_makes_room_where_all_are_known() {
+        let guests = guests(6, 6, 2);
+        let (greedy, other) = (bearer(Role::Viewer), bearer(Role::Operator));
+        let many: [Place; 4] = std::array::from_fn(|_| guests.admit().unwrap());
+        let few: [Place; 2] = std::array::from_fn(|_| guests.admit().unwrap());
+        assert!(many.iter().all(|place| !place.know(&greedy)) && few.iter().all(|place| !place.know(&other)));
+        for gone_by_now in 1..=2 {
+            let place = guests.admit().unwrap();
+            assert!(!place.know(&bearer(Role::Operator)));
+            assert_eq!(many.iter().filter(|place| gone(place)).count(), gone_by_now);
+            assert!(gone(&many[0]), "the oldest first");
+            std::mem::forget(place);
+        }
+        assert!(guests.admit().is_none(), "two are not too many");
+        assert!(!few.iter().any(gone));
     }
 
     #[test]
     fn places_are_given_back_however_a_connection_ended() {
         let guests = guests(50, 20, 3);
-        let agent: AgentName = "one".parse().unwrap();
+        let (agent, bearer) = (agent("one"), bearer(Role::Viewer));
         for round in 0..500 {
             let place = guests.admit().unwrap();
             match round % 3 {
-                0 => drop(place.know(Some(&agent)).then_some(())),
-                1 => drop(place.know(None).then_some(())),
+                0 => drop(place.know(&agent).then_some(())),
+                1 => drop(place.know(&bearer).then_some(())),
                 _ => drop(guests.evict().then_some(())),
             }
         }
         let state = guests.0.lock();
-        assert!(state.places.is_empty() && state.unknown.is_empty() && state.agents.is_empty());
+        assert!(state.places.is_empty() && state.unknown.is_empty() && state.known.is_empty());
     }
 }

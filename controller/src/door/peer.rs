@@ -8,6 +8,7 @@ use rustls_pki_types::CertificateDer;
 use tokio_util::sync::CancellationToken;
 
 use super::guests::Place;
+use crate::access::Who;
 
 /// Who is at the other end, as the connection itself shows it. Each request
 /// carries it.
@@ -83,12 +84,12 @@ impl Peer {
         self.address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// A call was admitted: the connection is somebody's, and need not make
-    /// room for others any more.
-    pub(crate) fn admit(&self) {
+    /// A call of `who` was admitted: the connection is somebody's, and need not
+    /// make room for strangers any more.
+    pub(crate) fn admit(&self, who: &Who) {
         if let Some(standing) = &self.standing {
             standing.admitted.cancel();
-            standing.place.know(self.agent.as_ref());
+            standing.place.know(who);
         }
     }
 
