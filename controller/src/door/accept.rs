@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::mpsc,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::wrappers::ReceiverStream;
@@ -39,6 +39,9 @@ const READY: usize = 16;
 /// Between two tries to accept while the machine has no means for it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Without trouble, before trouble is told of again: while there are too many
+/// connections, one is taken whenever one has gone.
+const CALM: Duration = Duration::from_mins(1);
 /// The clock may be set while a connection waits for its certificate to expire.
 const CLOCK_STEP: Duration = Duration::from_secs(1);
 
@@ -72,21 +75,23 @@ struct Hall {
 
 impl Hall {
     async fn accept(&self, handshakes: &TaskTracker, stop: &CancellationToken) {
-        let mut pause = SHORTEST_PAUSE;
+        let (mut pause, mut trouble) = (SHORTEST_PAUSE, None::<Instant>);
+        let is_calm = |last: Instant| last.elapsed() >= CALM;
         loop {
             match self.door.listener.accept().await {
                 Ok((stream, address)) => {
-                    if pause > SHORTEST_PAUSE {
+                    pause = SHORTEST_PAUSE;
+                    if trouble.take_if(|last| is_calm(*last)).is_some() {
                         tracing::info!(listener = self.door.name, "accepts connections again");
-                        pause = SHORTEST_PAUSE;
                     }
                     self.greet(stream, address, handshakes, stop);
                 }
                 Err(error) if concerns_one(&error) => {}
                 Err(error) => {
-                    if pause == SHORTEST_PAUSE {
+                    if trouble.is_none_or(is_calm) {
                         tracing::warn!(listener = self.door.name, %error, "cannot accept connections");
                     }
+                    trouble = Some(Instant::now());
                     // Whoever waits at the door is in the kernel's queue.
                     self.guests.evict();
                     sleep(pause).await;
@@ -155,7 +160,7 @@ impl Hall {
         if let Some((agent, _)) = &shown
             && place.know(&Who::Agent(agent.clone()))
         {
-            tracing::warn!(%agent, most = self.door.limits.per_agent, "agent has too many connections, its oldest is cut");
+            self.deny_to(&format!("agent:{agent}"), address, "too many connections, the oldest is cut");
         }
         let peer = Peer::of_connection(address, shown, place);
         let end = end(self.door.clone(), peer.clone(), evicted);
@@ -165,8 +170,12 @@ impl Hall {
     }
 
     fn deny(&self, address: IpAddr, detail: &str) {
+        self.deny_to("nobody", address, detail);
+    }
+
+    fn deny_to(&self, actor: &str, address: IpAddr, detail: &str) {
         self.door.denials.note(Denial {
-            actor: "nobody".to_owned(),
+            actor: actor.to_owned(),
             peer: address.to_string(),
             action: format!("{} connection", self.door.name),
             target: String::new(),

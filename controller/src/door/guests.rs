@@ -1,11 +1,10 @@
 //! How many connections there are, and which of them have to go when there are
 //! too many.
 //!
-//! A connection counts from the moment it was accepted. Until it is known whose
-//! it is, it may have to make room for another one, the oldest first: whoever
-//! opens many and says nothing is shut out by that, and nobody else. Where all
-//! are known, whoever has most of them makes room, if that is more than anybody
-//! needs: a good token does not make a good guest.
+//! A connection counts from the moment it was accepted. Whoever has most makes
+//! room for others, with the oldest first: those of whom is not known who they
+//! are, all together, or somebody who has more than anybody needs. A good token
+//! does not make a good guest.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -67,8 +66,12 @@ impl Guests {
     pub(super) fn admit(&self) -> Option<Place> {
         let mut state = self.0.lock();
         let Limits { connections, unknown, .. } = self.0.limits;
-        let full = state.places.len() >= connections || state.unknown.len() >= unknown;
-        if full && !state.evict(self.0.limits) {
+        let has_room = if state.unknown.len() >= unknown {
+            state.evict_unknown()
+        } else {
+            state.places.len() < connections || state.evict(self.0.limits)
+        };
+        if !has_room {
             return None;
         }
         let (number, evicted) = (state.next, CancellationToken::new());
@@ -94,15 +97,22 @@ impl Shared {
 
 impl State {
     fn evict(&mut self, limits: Limits) -> bool {
-        let oldest = self.unknown.first().copied().or_else(|| self.oldest_of_greediest(limits));
-        let Some(oldest) = oldest else { return false };
+        let Some(oldest) = self.oldest_of_greediest(limits) else { return self.evict_unknown() };
         self.remove(oldest);
         true
     }
 
+    fn evict_unknown(&mut self) -> bool {
+        let Some(oldest) = self.unknown.first().copied() else { return false };
+        self.remove(oldest);
+        true
+    }
+
+    /// The oldest of whoever is known and has too many, more than strangers have.
     fn oldest_of_greediest(&self, limits: Limits) -> Option<u64> {
         let most = self.known.values().max_by_key(|connections| connections.len())?;
-        if most.len() > limits.per_agent { most.first().copied() } else { None }
+        let few = limits.per_agent.max(self.unknown.len());
+        if most.len() > few { most.first().copied() } else { None }
     }
 
     /// Takes a connection out, and tells it so.
@@ -128,6 +138,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Tells it from all others of the listener.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Cancelled when the connection has to make room.
     pub(super) fn evicted(&self) -> CancellationToken {
         self.evicted.clone()
@@ -237,6 +252,20 @@ mod tests {
         }
         assert!(guests.admit().is_none(), "two are not too many");
         assert!(!few.iter().any(gone));
+    }
+
+    #[test]
+    fn strangers_make_room_if_they_are_more_than_the_greediest_has() {
+        let guests = guests(8, 8, 2);
+        let greedy = bearer(Role::Viewer);
+        let many: [Place; 4] = std::array::from_fn(|_| guests.admit().unwrap());
+        assert!(many.iter().all(|place| !place.know(&greedy)));
+        let strangers: [Place; 4] = std::array::from_fn(|_| guests.admit().unwrap());
+        let one_more = guests.admit().unwrap();
+        assert!(gone(&strangers[0]) && !many.iter().any(gone), "as many");
+        drop(one_more);
+        drop(strangers);
+        assert!(guests.evict() && gone(&many[0]), "where files are short");
     }
 
     #[test]

@@ -1,0 +1,10 @@
+//! Whoever comes to do harm: over raw sockets, with a token and without, while
+//! an operator and an agent go about their work.
+
+mod crowds;
+mod floods;
+mod frames;
+mod program;
+mod scene;
+mod silence;
+mod starved;
