@@ -1,4 +1,5 @@
-//! Answers that end with the token that they were asked for with.
+//! Answers of calls that were admitted: they end with the token that they were
+//! asked for with, and their calls with them.
 
 use std::{
     pin::Pin,
@@ -10,22 +11,23 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
-use super::tokens::Grant;
+use super::{calls::Call, tokens::Grant};
 
-/// An answer for as long as a token is good.
-pub(super) struct WhileGood {
+/// An answer for as long as a token is good, if it was asked for with one.
+pub(super) struct Answer {
     body: tonic::body::Body,
-    ended: Pin<Box<dyn Future<Output = Status> + Send>>,
+    ended: Option<Pin<Box<dyn Future<Output = Status> + Send>>>,
     over: bool,
+    _call: Call,
 }
 
-impl WhileGood {
-    pub(super) fn new(body: tonic::body::Body, grant: Grant) -> Self {
-        Self { body, ended: Box::pin(ended(grant)), over: false }
+impl Answer {
+    pub(super) fn new(body: tonic::body::Body, grant: Option<Grant>, call: Call) -> Self {
+        let ended = grant.map(|grant| Box::pin(ended(grant)) as _);
+        Self { body, ended, over: false, _call: call }
     }
 }
 
-/// Keeps the grant, and with it the call's place, for as long as it is asked.
 async fn ended(grant: Grant) -> Status {
     let expired = async {
         match grant.left {
@@ -39,7 +41,7 @@ async fn ended(grant: Grant) -> Status {
     }
 }
 
-impl Body for WhileGood {
+impl Body for Answer {
     type Data = Bytes;
     type Error = Status;
 
@@ -50,7 +52,9 @@ impl Body for WhileGood {
         if self.over {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(status) = self.ended.as_mut().poll(context) {
+        if let Some(ended) = &mut self.ended
+            && let Poll::Ready(status) = ended.as_mut().poll(context)
+        {
             self.over = true;
             let mut trailers = HeaderMap::new();
             return Poll::Ready(Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))));

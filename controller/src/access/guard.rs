@@ -11,8 +11,9 @@ use tonic::{Code, Status};
 
 use super::{
     Caller, Denial, Denials, Tokens, Who,
+    calls::{Call, Calls},
     table::{Least, least},
-    tokens::{Grant, TokenRefused},
+    tokens::Grant,
 };
 use crate::door::Peer;
 
@@ -20,6 +21,7 @@ use crate::door::Peer;
 #[derive(Debug, Clone)]
 pub(crate) struct Guard {
     shows: Shows,
+    calls: Calls,
     denials: Denials,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct Admitted {
     pub(super) caller: Caller,
     /// What it was admitted by, if that can end.
     pub(super) grant: Option<Grant>,
+    /// Counts it.
+    pub(super) call: Call,
 }
 
 /// Why a call is refused. What is wrong with a token, its bearer is told: it
@@ -50,8 +54,6 @@ enum Refused {
     Unreadable(TokenError),
     #[error("{0}: ask an operator for another one, made with cofi token create --role")]
     Token(AccessRefused),
-    #[error("{0}: end some of them first")]
-    Busy(TokenRefused),
     #[error("this call needs the token of an operator, this is one of a viewer")]
     NotOperator,
     #[error("this call is for agents, on the other listener")]
@@ -62,6 +64,8 @@ enum Refused {
     Revoked,
     #[error("this controller knows no such call")]
     NoSuchCall,
+    #[error("{0} calls of whoever makes this one go on already: end some of them first")]
+    Busy(usize),
 }
 
 impl Refused {
@@ -69,8 +73,8 @@ impl Refused {
         match self {
             Self::NoToken | Self::Unreadable(_) | Self::Token(_) | Self::Revoked => Code::Unauthenticated,
             Self::NotOperator | Self::ForAgents | Self::NotForAgents => Code::PermissionDenied,
-            Self::Busy(_) => Code::ResourceExhausted,
             Self::NoSuchCall => Code::Unimplemented,
+            Self::Busy(_) => Code::ResourceExhausted,
         }
     }
 }
@@ -78,12 +82,12 @@ impl Refused {
 impl Guard {
     /// For the agents' listener.
     pub(crate) fn of_agents(revocations: Arc<Revocations>, denials: Denials) -> Self {
-        Self { shows: Shows::Certificate(revocations), denials }
+        Self { shows: Shows::Certificate(revocations), calls: Calls::default(), denials }
     }
 
     /// For the control listener.
     pub(crate) fn of_control(tokens: Tokens, denials: Denials) -> Self {
-        Self { shows: Shows::Token(tokens), denials }
+        Self { shows: Shows::Token(tokens), calls: Calls::default(), denials }
     }
 
     /// Decides about a call to `path` by `peer`.
@@ -93,15 +97,17 @@ impl Guard {
             Shows::Certificate(revocations) => judge_agent(revocations, peer, path, &mut who).map(|()| None),
             Shows::Token(tokens) => judge_bearer(tokens, path, headers, &mut who),
         };
+        // Who had nothing to show goes on being a stranger.
+        if judged.is_ok() && who != Who::Nobody {
+            peer.admit(&who);
+        }
+        let judged = judged.and_then(|grant| {
+            let call = self.calls.begin(&who, peer.connection()).map_err(Refused::Busy)?;
+            Ok((grant, call))
+        });
         let caller = Caller { who, peer: peer.address(), action: action(path) };
         match judged {
-            Ok(grant) => {
-                // Who had nothing to show goes on being a stranger.
-                if caller.who != Who::Nobody {
-                    peer.admit(&caller.who);
-                }
-                Ok(Admitted { caller, grant })
-            }
+            Ok((grant, call)) => Ok(Admitted { caller, grant, call }),
             Err(refused) => {
                 let Caller { who, peer, action } = caller;
                 let (actor, detail) = (who.to_string(), refused.to_string());
@@ -137,14 +143,7 @@ fn judge_bearer(
     let mut shown = headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (shown.next(), shown.next()) else { return Err(Refused::NoToken) };
     let token = AccessToken::from_authorization(header.as_bytes()).map_err(Refused::Unreadable)?;
-    let grant = match tokens.judge(&token) {
-        Ok(grant) => grant,
-        Err(TokenRefused::Access(refused)) => return Err(Refused::Token(refused)),
-        Err(busy @ TokenRefused::Busy(role, id)) => {
-            *who = Who::Bearer(role, id);
-            return Err(Refused::Busy(busy));
-        }
-    };
+    let grant = tokens.judge(&token).map_err(Refused::Token)?;
     *who = Who::Bearer(grant.role, grant.id);
     match (wanted.ok_or(Refused::NoSuchCall)?, grant.role) {
         (Least::Anyone | Least::Viewer, Role::Viewer | Role::Operator)

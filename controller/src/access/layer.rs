@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::{Guard, body::WhileGood};
+use super::{Guard, body::Answer, guard::Admitted};
 use crate::door::Peer;
 
 /// Puts a guard in front of services.
@@ -53,14 +53,11 @@ where
         };
         match judged {
             Ok(admitted) => {
-                request.extensions_mut().insert(admitted.caller);
+                request.extensions_mut().insert(admitted.caller.clone());
                 let answer = self.inner.call(request);
                 Box::pin(async move {
-                    let answer = answer.await?;
-                    Ok(match admitted.grant {
-                        Some(grant) => answer.map(|body| Body::new(WhileGood::new(body, grant))),
-                        None => answer,
-                    })
+                    let Admitted { grant, call, .. } = admitted;
+                    Ok(answer.await?.map(|body| Body::new(Answer::new(body, grant, call))))
                 })
             }
             Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),

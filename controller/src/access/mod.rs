@@ -3,12 +3,13 @@
 //! ```text
 //!  connection ── Peer ──┐
 //!                       ├─ Guard ── table (call, least role) ── Caller ── service
-//!  authorization ── Tokens ┘  │
+//!  authorization ── Tokens ┘  ├─ Calls: how many each one makes at a time
 //!                             └─ refused: Denials ── cofiAudit, in groups
 //! ```
 
 mod body;
 mod caller;
+mod calls;
 mod denials;
 mod guard;
 mod layer;

@@ -8,7 +8,6 @@ use std::{
 
 use cofi_identity::token::{AccessRecord, AccessRefused, AccessToken, Role, TokenId};
 use cofi_proto::clock::Clock;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// The access tokens that the ledger holds. One controller works on a database
@@ -25,23 +24,6 @@ pub(crate) struct Tokens {
 struct Known {
     record: AccessRecord,
     revoked: CancellationToken,
-    /// One permit for each call that goes on.
-    room: Arc<Semaphore>,
-}
-
-/// Calls that go on with one token at a time, streams included: what is asked
-/// for with a good token must not take the place of everyone else.
-const CALLS_AT_A_TIME: usize = 256;
-
-/// Why a token lets nobody in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum TokenRefused {
-    /// It is not good.
-    #[error(transparent)]
-    Access(#[from] AccessRefused),
-    /// It is good, and used too much.
-    #[error("{CALLS_AT_A_TIME} calls go on with this token already")]
-    Busy(Role, TokenId),
 }
 
 /// What a good token gives, for as long as it is good.
@@ -53,8 +35,6 @@ pub(super) struct Grant {
     pub(super) revoked: CancellationToken,
     /// For how long it is good unless it is revoked; none: for ever.
     pub(super) left: Option<Duration>,
-    /// The call's place among those that go on with the token.
-    pub(super) _place: Arc<OwnedSemaphorePermit>,
 }
 
 impl Tokens {
@@ -69,8 +49,7 @@ impl Tokens {
 
     /// One more is good.
     pub(crate) fn add(&self, id: TokenId, record: AccessRecord) {
-        let room = Arc::new(Semaphore::new(CALLS_AT_A_TIME));
-        let known = Known { record, revoked: CancellationToken::new(), room };
+        let known = Known { record, revoked: CancellationToken::new() };
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, known);
     }
 
@@ -83,15 +62,13 @@ impl Tokens {
     }
 
     /// What the bearer of `token` may do now.
-    pub(super) fn judge(&self, token: &AccessToken) -> Result<Grant, TokenRefused> {
+    pub(super) fn judge(&self, token: &AccessToken) -> Result<Grant, AccessRefused> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let Known { record, revoked, room } = known.get(&token.id()).ok_or(AccessRefused::Unknown)?;
+        let Known { record, revoked } = known.get(&token.id()).ok_or(AccessRefused::Unknown)?;
         let now = self.clock.now_micros();
         let role = record.role_of(token, now)?;
         let left = |expires_at: i64| Duration::from_micros(expires_at.abs_diff(now));
         let left = record.expires_at_micros.map(left);
-        let id = token.id();
-        let place = room.clone().try_acquire_owned().map_err(|_| TokenRefused::Busy(role, id))?;
-        Ok(Grant { role, id, revoked: revoked.clone(), left, _place: Arc::new(place) })
+        Ok(Grant { role, id: token.id(), revoked: revoked.clone(), left })
     }
 }

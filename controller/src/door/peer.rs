@@ -93,6 +93,11 @@ impl Peer {
         }
     }
 
+    /// Tells its connection from others of the listener.
+    pub(crate) fn connection(&self) -> Option<u64> {
+        self.standing.as_ref().map(|standing| standing.place.number())
+    }
+
     /// Cancelled once a call was admitted.
     pub(super) fn admitted(&self) -> Option<CancellationToken> {
         self.standing.as_ref().map(|standing| standing.admitted.clone())
