@@ -7,4 +7,5 @@ mod frames;
 mod program;
 mod scene;
 mod silence;
+mod slow;
 mod starved;

@@ -1,6 +1,7 @@
 //! HTTP/2 (RFC 9113) by hand: a peer that says what no library would let it say.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{
         Arc,
@@ -177,25 +178,34 @@ impl Seen {
 impl Raw {
     /// A connection with these settings.
     pub(super) async fn open(attacker: &Attacker, own: &[(u16, u32)]) -> Self {
-        let (mut raw, read) = Self::greet(attacker, own).await;
+        Self::try_open(attacker, own).await.unwrap()
+    }
+
+    /// The same, where it may not be let in.
+    pub(super) async fn try_open(attacker: &Attacker, own: &[(u16, u32)]) -> io::Result<Self> {
+        let (mut raw, read) = Self::greet(attacker, own).await?;
         raw.reading.spawn(hear(read, raw.write.clone(), raw.seen.clone()));
-        raw
+        Ok(raw)
     }
 
     /// One that never reads what the controller says.
     pub(super) async fn deaf(attacker: &Attacker) -> Self {
-        Self::greet(attacker, &[]).await.0
+        Self::greet(attacker, &[]).await.unwrap().0
     }
 
-    async fn greet(attacker: &Attacker, own: &[(u16, u32)]) -> (Self, ReadHalf<TlsStream<TcpStream>>) {
-        let mut stream = tls(attacker.address, attacker.tls.clone()).await.unwrap();
-        stream.get_ref().0.set_nodelay(true).unwrap();
+    async fn greet(
+        attacker: &Attacker,
+        own: &[(u16, u32)],
+    ) -> io::Result<(Self, ReadHalf<TlsStream<TcpStream>>)> {
+        let mut stream = tls(attacker.address, attacker.tls.clone()).await?;
+        stream.get_ref().0.set_nodelay(true)?;
         let greeting = [PREFACE, &frame(SETTINGS, 0, 0, &settings(own))].concat();
-        stream.write_all(&greeting).await.unwrap();
+        stream.write_all(&greeting).await?;
+        stream.flush().await?;
         let (read, write) = tokio::io::split(stream);
         let (write, seen) = (Arc::new(Mutex::new(write)), Arc::new(Seen::default()));
         seen.window.store(FIRST_WINDOW, Ordering::Relaxed);
-        (Self { write, seen, reading: JoinSet::new() }, read)
+        Ok((Self { write, seen, reading: JoinSet::new() }, read))
     }
 
     /// Sends bytes; false once the controller has ended the connection.
