@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Malformed, pb::agent as pb};
+use crate::{Malformed, limits::cut_reason, pb::agent as pb};
 
 /// A batch: `batchStatus.id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,7 +38,9 @@ impl std::str::FromStr for RecordingId {
             let (batch, ordinal) = text.split_once('/')?;
             Some(Self { batch: BatchId(batch.parse().ok()?), ordinal: ordinal.parse().ok()? })
         };
-        parse().ok_or_else(|| Malformed::invalid("recording", text, "BATCH/ORDINAL, for example 123/4567"))
+        parse().ok_or_else(|| {
+            Malformed::invalid("recording", shown(text), "BATCH/ORDINAL, for example 123/4567")
+        })
     }
 }
 
@@ -130,11 +132,7 @@ impl TryFrom<String> for AgentName {
         let fits = name.len() <= 64
             && name.starts_with(|first: char| first.is_ascii_alphanumeric())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'));
-        if fits {
-            Ok(Self(name))
-        } else {
-            Err(Malformed::invalid("name", name.escape_debug(), Self::EXPECTED))
-        }
+        if fits { Ok(Self(name)) } else { Err(Malformed::invalid("name", shown(&name), Self::EXPECTED)) }
     }
 }
 
@@ -144,6 +142,12 @@ impl std::str::FromStr for AgentName {
     fn from_str(name: &str) -> Result<Self, Malformed> {
         name.to_owned().try_into()
     }
+}
+
+/// A text that is none of ours, for a refusal: not more of it than fits into the
+/// header of an answer, and in one line.
+fn shown(text: &str) -> impl fmt::Display {
+    cut_reason(text.to_owned()).escape_debug().to_string()
 }
 
 #[cfg(test)]
@@ -157,6 +161,15 @@ mod tests {
         assert_eq!("123/4567".parse(), Ok(id));
         for wrong in ["", "123", "a/b", "1/2/3", "/"] {
             assert!(wrong.parse::<RecordingId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused_in_one_short_line() {
+        let text = format!("a\n{}", "\u{1}".repeat(1_000_000));
+        let refusals = [text.parse::<AgentName>().unwrap_err(), text.parse::<RecordingId>().unwrap_err()];
+        for words in refusals.map(|refusal| refusal.to_string()) {
+            assert!(words.len() < 8 * 1024 && !words.contains(char::is_control), "{}", words.len());
         }
     }
 
