@@ -33,6 +33,9 @@ pub const MAX_REPORT_GROUP: usize = 1_024;
 /// Largest recording.
 pub const MAX_RECORDING_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 
+/// Longest name of a recording: what agents' disks hold.
+pub const MAX_NAME_BYTES: usize = 255;
+
 /// Longest words of a reason that travel: the rest is cut.
 pub const MAX_REASON_BYTES: usize = 1_000;
 

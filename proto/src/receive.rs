@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     DeliveryId, Digest, Malformed, RecordingId,
-    limits::{MAX_RECORDING_BYTES, PIECE_BYTES, cut_reason},
+    limits::{MAX_NAME_BYTES, MAX_RECORDING_BYTES, PIECE_BYTES, cut_reason},
     pb::agent as pb,
 };
 
@@ -98,7 +98,7 @@ impl TryFrom<pb::PieceHead> for PieceHead {
 /// A name is one component of a path and nothing else.
 fn check_name(name: &str) -> Result<(), Malformed> {
     let wrong = name.is_empty()
-        || name.len() > 255
+        || name.len() > MAX_NAME_BYTES
         || name == "."
         || name == ".."
         || name.chars().any(|c| c == '/' || c.is_control());

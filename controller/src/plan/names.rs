@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use cofi_proto::limits::MAX_NAME_BYTES;
+
 use crate::ledger::{NameColumn, NameColumns};
 
 /// Endings that audio files have, in lower case.
@@ -23,6 +25,11 @@ pub(super) fn is_audio(name: &Path) -> bool {
 pub(super) fn objection(name: &str, audio_endpoint: &str, columns: &NameColumns) -> Option<String> {
     if name.chars().any(char::is_control) {
         return Some("its name has control characters: rename it".to_owned());
+    }
+    // A few file systems, and shares of other machines, have longer ones.
+    if name.len() > MAX_NAME_BYTES {
+        let bytes = name.len();
+        return Some(format!("its name has {bytes} bytes and agents hold {MAX_NAME_BYTES}: rename it"));
     }
     let chars = name.chars().count();
     let holds = |column: &NameColumn| column.chars.unwrap_or(usize::MAX);
@@ -75,6 +82,14 @@ mod tests {
         assert!(is_audio(Path::new("a.wav ")));
         assert!(!is_audio(Path::new("notes.txt")));
         assert!(!is_audio(Path::new("wav")));
+    }
+
+    #[test]
+    fn names_that_no_agent_can_store_are_objected_to() {
+        let name = |chars: usize| format!("{}.wav", "é".repeat(chars));
+        assert_eq!(objection(&name(125), "", &NameColumns::default()), None);
+        let why = objection(&name(126), "", &NameColumns::default()).unwrap();
+        assert!(why.contains("256 bytes"), "{why}");
     }
 
     #[test]
