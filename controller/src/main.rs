@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 fn configure(arguments: &Arguments) -> Result<Option<Config>, ConfigError> {
     let config = Config::try_from(arguments.effective()?)?;
     if arguments.check_config {
-        show(&config);
+        show(&config)?;
         return Ok(None);
     }
     telemetry::init(&config.log, config.log_format)?;
@@ -58,8 +58,9 @@ fn configure(arguments: &Arguments) -> Result<Option<Config>, ConfigError> {
 
 /// The effective configuration, as a file would have it. Nobody listening is no
 /// error.
-fn show(config: &Config) {
-    std::io::stdout().write_all(config.to_toml().as_bytes()).ok();
+fn show(config: &Config) -> Result<(), ConfigError> {
+    std::io::stdout().write_all(config.to_toml()?.as_bytes()).ok();
+    Ok(())
 }
 
 #[tokio::main(flavor = "current_thread")]

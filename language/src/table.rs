@@ -52,7 +52,7 @@ pub enum AliasError {
 ///
 /// The order is: the operator's aliases, codes, English names, the primary language of a locale tag.
 /// Case, surrounding blanks and the choice between `_` and `-` do not matter.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LanguageTable {
     aliases: HashMap<String, LanguageCode>,
 }

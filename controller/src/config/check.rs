@@ -11,7 +11,7 @@ use cofi_identity::{AGENT_LIFETIME, ServerNames};
 use cofi_language::LanguageTable;
 
 use super::{Config, ConfigError, Keys};
-use crate::ledger::DatabaseUrl;
+use crate::{ledger::DatabaseUrl, telemetry};
 
 impl TryFrom<Keys> for Config {
     type Error = ConfigError;
@@ -21,10 +21,11 @@ impl TryFrom<Keys> for Config {
         let database_url = keys
             .database_url
             .unwrap_or_else(|| format!("sqlite:{}", state_dir.join("cofi.sqlite").display()));
-        let database = database(database_url, keys.database_password_file, keys.database_password)?;
+        let database =
+            database(database_url, keys.database_password_file.as_deref(), keys.database_password)?;
         let roots = keys.allowed_roots.unwrap_or_else(|| vec![PathBuf::from("/")]);
         let aliases = keys.language_aliases.unwrap_or_default();
-        let languages = LanguageTable::new(aliases).map_err(|error| ConfigError::Invalid {
+        let languages = LanguageTable::new(aliases.clone()).map_err(|error| ConfigError::Invalid {
             key: "language_aliases",
             value: error.to_string(),
             expected: "a table of SAID = \"CODE\"".to_owned(),
@@ -32,6 +33,7 @@ impl TryFrom<Keys> for Config {
         Ok(Self {
             state_dir,
             database,
+            database_password_file: keys.database_password_file,
             server_names: server_names(keys.server_names.unwrap_or_default())?,
             control_listen: address("control_listen", keys.control_listen, "127.0.0.1:7400")?,
             agent_listen: address("agent_listen", keys.agent_listen, "127.0.0.1:7401")?,
@@ -42,7 +44,8 @@ impl TryFrom<Keys> for Config {
             replace_after: replace_after(keys.replace_after_seconds)?,
             release_after_seconds: release_after(keys.release_after_seconds)?,
             languages,
-            log: keys.log.unwrap_or_else(|| "info".to_owned()),
+            language_aliases: aliases,
+            log: log(keys.log.unwrap_or_else(|| "info".to_owned()))?,
             log_format: keys.log_format.unwrap_or_default(),
         })
     }
@@ -50,11 +53,7 @@ impl TryFrom<Keys> for Config {
 
 /// A database's URL has no password in it: it would stand in process lists and
 /// logs.
-fn database(
-    url: String,
-    file: Option<PathBuf>,
-    password: Option<String>,
-) -> Result<DatabaseUrl, ConfigError> {
+fn database(url: String, file: Option<&Path>, password: Option<String>) -> Result<DatabaseUrl, ConfigError> {
     let schemes = ["sqlite:", "mysql://", "mariadb://"];
     let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or(rest));
     let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
@@ -70,7 +69,7 @@ fn database(
     let password = match file {
         None => password,
         Some(file) => {
-            let read = std::fs::read_to_string(&file).map_err(|error| ConfigError::Invalid {
+            let read = std::fs::read_to_string(file).map_err(|error| ConfigError::Invalid {
                 key: "database_password_file",
                 value: file.display().to_string(),
                 expected: format!("a file that can be read ({error})"),
@@ -79,6 +78,11 @@ fn database(
         }
     };
     Ok(DatabaseUrl { url, password })
+}
+
+fn log(filter: String) -> Result<String, ConfigError> {
+    telemetry::filter(&filter)?;
+    Ok(filter)
 }
 
 /// From a second, for tests, to a month.
@@ -154,10 +158,13 @@ fn within<T: PartialOrd + std::fmt::Display>(
     Err(ConfigError::Invalid { key, value: value.to_string(), expected: expected.to_owned() })
 }
 
+/// Sources must be UTF-8, so that a folder that is not has none below it.
 fn root(path: &Path) -> Result<PathBuf, ConfigError> {
-    path.canonicalize().map_err(|error| ConfigError::Invalid {
-        key: "allowed_roots",
-        value: path.display().to_string(),
-        expected: format!("folders that exist ({error})"),
-    })
+    let wrong =
+        |expected| ConfigError::Invalid { key: "allowed_roots", value: path.display().to_string(), expected };
+    let root = path.canonicalize().map_err(|error| wrong(format!("folders that exist ({error})")))?;
+    if root.to_str().is_none() {
+        return Err(wrong(format!("folders whose paths are UTF-8, which {} is not", root.display())));
+    }
+    Ok(root)
 }

@@ -3,8 +3,10 @@
 
 mod check;
 mod keys;
+#[cfg(test)]
+mod tests;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use cofi_language::LanguageTable;
 
@@ -12,12 +14,14 @@ pub use self::keys::{Arguments, AuthorityStep, Command, Keys, LogFormat};
 use crate::ledger::DatabaseUrl;
 
 /// A configuration that was checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Folder for state.
     pub state_dir: PathBuf,
     /// Where the database is, and how to get in.
     pub database: DatabaseUrl,
+    /// The file that its password was read from.
+    pub database_password_file: Option<PathBuf>,
     /// Names and addresses that stand in the certificate, beside loopback.
     pub server_names: Vec<String>,
     /// Where operators are answered.
@@ -39,6 +43,8 @@ pub struct Config {
     pub release_after_seconds: Option<u32>,
     /// The codes that are known.
     pub languages: LanguageTable,
+    /// What was added to them: what engines say, and the code for it.
+    pub language_aliases: BTreeMap<String, String>,
     /// What is logged.
     pub log: String,
     /// How it is logged.
@@ -47,34 +53,29 @@ pub struct Config {
 
 impl Config {
     /// The configuration as a file would have it, without secrets.
-    #[must_use]
-    pub fn to_toml(&self) -> String {
-        let text = |text: &str| format!("{text:?}");
-        let roots: Vec<String> =
-            self.allowed_roots.iter().map(|root| text(&root.display().to_string())).collect();
-        let names: Vec<String> = self.server_names.iter().map(|name| text(name)).collect();
-        let format = match self.log_format {
-            LogFormat::Text => "text",
-            LogFormat::Json => "json",
-        };
-        format!(
-            "state_dir = {}\ndatabase_url = {}\nserver_names = [{}]\ncontrol_listen = \"{}\"\nagent_listen = \"{}\"\n\
-             {}connections_per_agent = {}\nagent_certificate_seconds = {}\nallowed_roots = [{}]\nreplace_after_seconds = {}\n{}log = {}\nlog_format = \"{format}\"\n",
-            text(&self.state_dir.display().to_string()),
-            text(&self.database.url),
-            names.join(", "),
-            self.control_listen,
-            self.agent_listen,
-            self.max_connections.map(|count| format!("max_connections = {count}\n")).unwrap_or_default(),
-            self.connections_per_agent,
-            self.agent_certificate.as_secs(),
-            roots.join(", "),
-            self.replace_after.as_secs(),
-            self.release_after_seconds
-                .map(|seconds| format!("release_after_seconds = {seconds}\n"))
-                .unwrap_or_default(),
-            text(&self.log),
-        )
+    pub fn to_toml(&self) -> Result<String, ConfigError> {
+        Ok(toml::to_string(&self.to_keys())?)
+    }
+
+    fn to_keys(&self) -> Keys {
+        Keys {
+            state_dir: Some(self.state_dir.clone()),
+            database_url: Some(self.database.url.clone()),
+            database_password_file: self.database_password_file.clone(),
+            database_password: None,
+            server_names: Some(self.server_names.clone()),
+            control_listen: Some(self.control_listen.to_string()),
+            agent_listen: Some(self.agent_listen.to_string()),
+            max_connections: self.max_connections,
+            connections_per_agent: Some(self.connections_per_agent),
+            agent_certificate_seconds: Some(self.agent_certificate.as_secs()),
+            allowed_roots: Some(self.allowed_roots.clone()),
+            replace_after_seconds: Some(self.replace_after.as_secs()),
+            release_after_seconds: self.release_after_seconds.map(u64::from),
+            language_aliases: (!self.language_aliases.is_empty()).then(|| self.language_aliases.clone()),
+            log: Some(self.log.clone()),
+            log_format: Some(self.log_format),
+        }
     }
 }
 
@@ -84,6 +85,9 @@ pub enum ConfigError {
     /// The file or the environment cannot be understood.
     #[error("{0}")]
     Unreadable(Box<figment::Error>),
+    /// The configuration cannot be shown as a file.
+    #[error("print the configuration: {0}")]
+    Unprintable(#[from] toml::ser::Error),
     /// A key holds what it may not hold.
     #[error("{key} = {value:?}: expected {expected}")]
     Invalid {
