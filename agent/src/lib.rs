@@ -49,3 +49,14 @@ pub use journal::{News, OutboxRow, Standing};
 pub use run::run;
 pub use stop::Stop;
 pub use store::StreamId;
+
+/// Ways from the outside into the agent that are private otherwise: the fuzz
+/// targets go along them, and nobody else.
+#[doc(hidden)]
+pub mod fuzz {
+    pub use crate::{
+        engine::{Heard, heard},
+        journal::journalled,
+        store::Shelf,
+    };
+}

@@ -13,6 +13,7 @@
 mod board;
 mod exchange;
 mod feeder;
+mod heard;
 mod keeper;
 mod lines;
 mod pool;
@@ -21,4 +22,5 @@ mod slot;
 
 pub use board::{Board, Worker};
 pub(crate) use feeder::feed;
+pub use heard::{Heard, heard};
 pub(crate) use pool::{Pool, Program};

@@ -128,13 +128,7 @@ impl Process {
         let line = Vec::new();
         let mut process = Self { child, group, input, output, line, gave_up: false, words, log };
         let first = timeout(within, process.read()).await.map_err(|_| WorkerError::Silent(within))?;
-        match first? {
-            WorkerLine::Ready { ready } => Ok((process, ready)),
-            other @ (WorkerLine::Fatal { .. }
-            | WorkerLine::Answer(_)
-            | WorkerLine::Failure(_)
-            | WorkerLine::GivenUp(_)) => Err(out_of_turn(other)),
-        }
+        introduction(first?).map(|ready| (process, ready))
     }
 
     /// Sends a request and waits for what the worker says next.
@@ -186,12 +180,7 @@ impl Process {
         let read = next_line(&mut self.output, &mut self.line, MAX_LINE_BYTES).await;
         let Ok(Some(length)) = read else { return Err(self.gone().await) };
         let line = std::mem::take(&mut self.line);
-        let text = String::from_utf8_lossy(&line);
-        let parsed = match length {
-            Length::Whole => WorkerLine::parse(&text),
-            Length::TooLong => Err(ProtocolError::TooLong { bytes: line.len() }),
-        };
-        parsed.map_err(|source| WorkerError::Nonsense { said: text.chars().take(100).collect(), source })
+        parsed(&line, length)
     }
 
     /// Why the worker is gone.
@@ -216,6 +205,27 @@ impl Drop for Process {
         {
             tracing::debug!(%error, "could not kill a worker's process group");
         }
+    }
+}
+
+/// What a line of a worker says.
+pub(super) fn parsed(line: &[u8], length: Length) -> Result<WorkerLine, WorkerError> {
+    let text = String::from_utf8_lossy(line);
+    let parsed = match length {
+        Length::Whole => WorkerLine::parse(&text),
+        Length::TooLong => Err(ProtocolError::TooLong { bytes: line.len() }),
+    };
+    parsed.map_err(|source| WorkerError::Nonsense { said: text.chars().take(100).collect(), source })
+}
+
+/// How a worker whose first words are `line` introduces itself.
+pub(super) fn introduction(line: WorkerLine) -> Result<Ready, WorkerError> {
+    match line {
+        WorkerLine::Ready { ready } => Ok(ready),
+        other @ (WorkerLine::Fatal { .. }
+        | WorkerLine::Answer(_)
+        | WorkerLine::Failure(_)
+        | WorkerLine::GivenUp(_)) => Err(out_of_turn(other)),
     }
 }
 

@@ -17,7 +17,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use cofi_lid::protocol::Request;
+use cofi_lid::protocol::{Request, WorkerLine};
 use cofi_proto::{
     limits::cut_reason,
     session::{FailureClass, LidFailure, LidOutcome},
@@ -211,21 +211,7 @@ impl Slot {
         };
         let begun = Instant::now();
         let said = process.ask(&request, self.config.timeout).await;
-        let wall_seconds = begun.elapsed().as_secs_f64();
-        match said.and_then(|line| verdict(&request, line, wall_seconds)) {
-            Ok(Verdict::Identified(identified)) => Ok(LidOutcome::Identified(identified)),
-            Ok(Verdict::Unfit { code, reason }) => {
-                let class = FailureClass::Recording;
-                Ok(LidOutcome::Failed(LidFailure { code, reason, attempts, class }))
-            }
-            Ok(Verdict::Failed { code, reason }) => {
-                Err(LidFailure { code, reason, attempts, class: FailureClass::Agent })
-            }
-            Err(lost) => {
-                let (code, reason) = (lost.code().to_owned(), cut_reason(Chain(&lost).to_string()));
-                Err(LidFailure { code, reason, attempts, class: FailureClass::Agent })
-            }
-        }
+        outcome(&request, said, attempts, begun.elapsed().as_secs_f64())
     }
 
     /// Hands an outcome on to be written down.
@@ -238,5 +224,29 @@ impl Slot {
 
     fn note(&self, worker: Worker) {
         self.board.send_if_modified(|board| board.note(self.index, worker));
+    }
+}
+
+/// What came of asking a worker for a recording for the `attempts`-th time: the
+/// outcome, or how the engine failed.
+pub(super) fn outcome(
+    request: &Request,
+    said: Result<WorkerLine, WorkerError>,
+    attempts: i32,
+    wall_seconds: f64,
+) -> Result<LidOutcome, LidFailure> {
+    match said.and_then(|line| verdict(request, line, wall_seconds)) {
+        Ok(Verdict::Identified(identified)) => Ok(LidOutcome::Identified(identified)),
+        Ok(Verdict::Unfit { code, reason }) => {
+            let class = FailureClass::Recording;
+            Ok(LidOutcome::Failed(LidFailure { code, reason, attempts, class }))
+        }
+        Ok(Verdict::Failed { code, reason }) => {
+            Err(LidFailure { code, reason, attempts, class: FailureClass::Agent })
+        }
+        Err(lost) => {
+            let (code, reason) = (lost.code().to_owned(), cut_reason(Chain(&lost).to_string()));
+            Err(LidFailure { code, reason, attempts, class: FailureClass::Agent })
+        }
     }
 }

@@ -33,6 +33,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub(crate) use ballast::Ballast;
 pub(crate) use change::{Again, Attempted, Change, Finished, NewRecording};
 pub(crate) use error::JournalError;
+pub use outcome::journalled;
 pub(crate) use reads::{Job, Unplaced};
 pub use reads::{OutboxRow, Standing};
 use writer::{Envelope, Tells, Writer};

@@ -119,3 +119,10 @@ pub(super) fn to_text(outcome: LidOutcome) -> Result<String, JournalError> {
 pub(super) fn from_text(text: &str) -> Result<LidOutcome, JournalError> {
     serde_json::from_str::<Outcome>(text).map(Into::into).map_err(|_| JournalError::damaged("outcome", text))
 }
+
+/// The outcome after it was in the journal, for the fuzz targets; none if it
+/// cannot be written or read.
+#[must_use]
+pub fn journalled(outcome: LidOutcome) -> Option<LidOutcome> {
+    from_text(&to_text(outcome).ok()?).ok()
+}

@@ -20,6 +20,7 @@ mod flusher;
 mod group;
 mod inspect;
 mod layout;
+mod place;
 mod placing;
 #[cfg(test)]
 mod planted;
@@ -50,6 +51,7 @@ use debts::Debts;
 pub(crate) use error::StoreError;
 use flusher::{Flusher, Work};
 pub(crate) use layout::Layout;
+pub use place::Shelf;
 use room::Room;
 pub use writer::StreamId;
 use writer::{Event, Writer};

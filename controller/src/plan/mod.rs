@@ -15,6 +15,9 @@ use std::{
 use cap_std::fs::Dir;
 use cofi_language::{Canonical, LanguageTable};
 use cofi_proto::{BatchId, Digest, clock::Clock};
+/// Which names are planned: the fuzz targets hold that against what agents take.
+#[doc(hidden)]
+pub use names::{is_audio, objection};
 use underway::Underway;
 
 use crate::{

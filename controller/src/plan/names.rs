@@ -15,14 +15,16 @@ const AUDIO_ENDINGS: [&str; 34] = [
 
 /// Whether a file is audio by its name, whatever is in it. Trailing blanks do
 /// not count, as in comparisons of names: they are an accident.
-pub(super) fn is_audio(name: &Path) -> bool {
+#[must_use]
+pub fn is_audio(name: &Path) -> bool {
     let ending = name.extension().and_then(|ending| ending.to_str());
     let ending = ending.map(|ending| ending.trim_end().to_ascii_lowercase());
     ending.is_some_and(|ending| AUDIO_ENDINGS.binary_search(&ending.as_str()).is_ok())
 }
 
 /// What is wrong with a name, in words.
-pub(super) fn objection(name: &str, audio_endpoint: &str, columns: &NameColumns) -> Option<String> {
+#[must_use]
+pub fn objection(name: &str, audio_endpoint: &str, columns: &NameColumns) -> Option<String> {
     if name.chars().any(char::is_control) {
         return Some("its name has control characters: rename it".to_owned());
     }
