@@ -13,17 +13,20 @@ use tonic::Status;
 
 use super::{calls::Call, tokens::Grant};
 
+/// Comes true when a token is good no longer, with what its bearer is told.
+type Ended = Pin<Box<dyn Future<Output = Status> + Send>>;
+
 /// An answer for as long as a token is good, if it was asked for with one.
 pub(super) struct Answer {
     body: tonic::body::Body,
-    ended: Option<Pin<Box<dyn Future<Output = Status> + Send>>>,
+    ended: Option<Ended>,
     over: bool,
     _call: Call,
 }
 
 impl Answer {
     pub(super) fn new(body: tonic::body::Body, grant: Option<Grant>, call: Call) -> Self {
-        let ended = grant.map(|grant| Box::pin(ended(grant)) as _);
+        let ended = grant.map(|grant| -> Ended { Box::pin(ended(grant)) });
         Self { body, ended, over: false, _call: call }
     }
 }

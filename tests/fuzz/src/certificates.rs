@@ -30,7 +30,7 @@ pub fn check(input: &[u8]) {
 /// be the same each time an input is tried.
 const KEY: &[u8] = include_bytes!("../keys/request.p8");
 
-/// The key that [`signed_request`] signs with.
+/// The key that `signed_request` signs with.
 ///
 /// # Panics
 /// The file of the key is damaged.
