@@ -65,6 +65,7 @@ impl Malformed {
     /// A field that holds what it may not hold.
     #[allow(clippy::needless_pass_by_value, reason = "numbers and fresh strings read better by value")]
     pub fn invalid(field: &'static str, value: impl ToString, expected: &'static str) -> Self {
-        Self::Invalid { field, value: value.to_string(), expected }
+        // It goes back to whoever sent it, in a header.
+        Self::Invalid { field, value: limits::cut_reason(value.to_string()), expected }
     }
 }

@@ -1,9 +1,10 @@
 //! Applies what agents identified.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use cofi_language::{Canonical, LanguageTable};
 use cofi_proto::{
+    AgentName,
     clock::Clock,
     session::{LidOutcome, LidResult},
 };
@@ -26,9 +27,10 @@ pub struct ToApply {
     pub result: LidResult,
 }
 
-/// Results that may wait for their recordings' rows. More than a few windows of
-/// them means that the rows are not coming; the agents report again.
-const PARKED: usize = 16 * 1_024;
+/// Results of one agent that may wait for their recordings' rows: as many as may
+/// be under way to it. More of them means that the rows are not coming; the agent
+/// reports them again.
+const PARKED: usize = 4_096;
 
 /// What the applier works with.
 #[derive(Debug)]
@@ -68,13 +70,7 @@ impl Applier {
             for group in group.chunks(GROUP) {
                 parked.extend(self.apply(group).await);
             }
-            if parked.len() > PARKED {
-                tracing::warn!(
-                    results = parked.len(),
-                    "results without rows are dropped; they will come again"
-                );
-                parked.clear();
-            }
+            drop_too_many(&mut parked);
         }
     }
 
@@ -95,6 +91,19 @@ impl Applier {
         self.dispatch.applied(settled).await;
         early.into_iter().map(|(result, _)| result).collect()
     }
+}
+
+/// Drops the results of agents that have too many of them without rows.
+fn drop_too_many(parked: &mut Vec<ReportedResult>) {
+    let mut counts: HashMap<AgentName, usize> = HashMap::new();
+    for result in &*parked {
+        *counts.entry(result.agent.clone()).or_default() += 1;
+    }
+    counts.retain(|_, results| *results > PARKED);
+    for (agent, results) in &counts {
+        tracing::warn!(%agent, results, "results without rows are dropped; they will come again");
+    }
+    parked.retain(|result| !counts.contains_key(&result.agent));
 }
 
 /// Maps the language to the table's code. One that cannot be mapped stays as

@@ -290,6 +290,7 @@ impl Dispatcher {
                 self.chore(Chore::Fail(failure));
             }
             Action::Note { agent, recording, code, reason } => {
+                tracing::info!(%agent, %recording, code, reason, "delivery failed");
                 let at = self.clock.now_micros();
                 let code = code.to_owned();
                 self.chore(Chore::Note(AttemptRecord { recording, agent, code, reason, at }));

@@ -71,7 +71,17 @@ impl Lane {
         let (given, waiting) = (Arc::new(AtomicU64::new(0)), pieces.downgrade());
         let pieces = Outgoing { pieces, given: given.clone() };
         readers.last(format!("lane-{}", id.0), Box::pin(reader::read(orders, pieces, said)))?;
-        let lane = OpenLane { id, host, ended, progress, sent: HashMap::new(), given, waiting, reported: 0 };
+        let lane = OpenLane {
+            id,
+            host,
+            ended,
+            progress,
+            sent: HashMap::new(),
+            given,
+            waiting,
+            reported: 0,
+            is_strange: false,
+        };
         Ok((outgoing, lane))
     }
 }
@@ -99,6 +109,8 @@ pub struct OpenLane {
     waiting: mpsc::WeakSender<Piece>,
     /// Groups of reports that have come.
     reported: u64,
+    /// Whether the agent has acknowledged what was not sent; that is told once.
+    is_strange: bool,
 }
 
 impl OpenLane {
@@ -164,7 +176,7 @@ impl OpenLane {
     }
 
     async fn refuse(&self, delivery: DeliveryId, cause: Cause, dispatch: &Dispatch) {
-        tracing::info!(agent = %self.host.agent, %delivery, ?cause, "delivery failed");
+        tracing::debug!(agent = %self.host.agent, %delivery, ?cause, "delivery failed");
         dispatch.event(Event::Refused { agent: self.host.agent.clone(), delivery, cause }).await;
     }
 
@@ -183,7 +195,9 @@ impl OpenLane {
             }
             DeliveryOutcome::Acknowledged { size_bytes, digest } => {
                 let Some(sent) = self.sent.remove(&delivery) else {
-                    tracing::warn!(agent = %self.host.agent, %delivery, "acknowledgement of what was not sent");
+                    if !std::mem::replace(&mut self.is_strange, true) {
+                        tracing::warn!(agent = %self.host.agent, %delivery, "acknowledgement of what was not sent");
+                    }
                     return;
                 };
                 match sent.acknowledge(self.host.clone(), size_bytes, digest) {

@@ -14,6 +14,10 @@ use super::{
     database::Transaction, read_transaction, sql::Statement, standing, tokens, write_transaction,
 };
 
+/// Certificates of one agent that are good at a time. One that renews in time
+/// has three.
+const MOST_CERTIFICATES: u64 = 16;
+
 impl Ledger {
     /// Lets a machine join that says it is `agent`, holds `token` and wants a
     /// certificate for `key`: `issue` makes it, perhaps more than once. The
@@ -69,6 +73,7 @@ impl Ledger {
             if let Some(certificate) = good_for(tx, agent, key, now).await? {
                 return Ok(certificate);
             }
+            must_not_have_too_many(tx, agent, now).await?;
             let issued = issue().map_err(|error| LedgerError::Issue(agent.clone(), error))?;
             insert(tx, agent, key, &issued, now).await?;
             self.note_deed(tx, Target::Agent(agent), &format!("certificate {}", issued.serial)).await?;
@@ -211,6 +216,21 @@ async fn must_not_be_revoked(
     let row = tx.row(Statement::named("certificate_shown", select).bind(shown.to_string())).await?;
     let revoked_at = row.map(|row| row.opt_int(0)).transpose()?.flatten();
     revoked_at.map_or(Ok(()), |_| Err(LedgerError::CertificateRevoked(agent.clone())))
+}
+
+/// Each renewal leaves a row, and another one in the audit.
+async fn must_not_have_too_many(
+    tx: &mut Transaction,
+    agent: &AgentName,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let count =
+        "SELECT COUNT(*) FROM cofiAgentCertificate WHERE agent = ? AND revokedAt IS NULL AND expiresAt >= ?";
+    let count = Statement::named("count_good_certificates", count).bind(agent.as_str()).bind(now);
+    if batches::count_rows(tx, count).await? >= MOST_CERTIFICATES {
+        return Err(LedgerError::TooManyCertificates(agent.clone(), MOST_CERTIFICATES));
+    }
+    Ok(())
 }
 
 /// The newest certificate of an agent for a key, if one is good.

@@ -100,6 +100,11 @@ pub enum LedgerError {
     /// revoked.
     #[error("certificate of agent {0} revoked: join anew with a token from cofi token create --join {0}")]
     CertificateRevoked(AgentName),
+    /// The agent has asked for so many certificates that it gets no more.
+    #[error(
+        "agent {0} has {1} certificates that are good: it gets another one when the first of them expires, or when it joins anew with a token from cofi token create --join {0}"
+    )]
+    TooManyCertificates(AgentName, u64),
     /// A certificate could not be made.
     #[error("issue a certificate for agent {0}")]
     Issue(AgentName, #[source] IssueError),

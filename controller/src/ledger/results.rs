@@ -128,6 +128,10 @@ async fn apply_batch(
             continue;
         };
         answers.insert(key, Applied::Settled);
+        // Whoever holds it identifies it; what others say of it counts for nothing.
+        if row.agent.as_deref() != Some(result.agent.as_str()) {
+            continue;
+        }
         if result.digest.is_some_and(|digest| row.digest.is_some_and(|stored| stored != digest)) {
             ignore(tx, result, now).await?;
             continue;
@@ -136,8 +140,7 @@ async fn apply_batch(
         let settled = row.lid != Lid::None && i64::from(result.round) == row.round;
         // A failure does not take away a language that is known.
         let needless = row.lid == Lid::Done && matches!(result.outcome, LidOutcome::Failed(_));
-        let elsewhere = is_engines(result) && row.agent.as_deref() != Some(result.agent.as_str());
-        if superseded || settled || needless || elsewhere {
+        if superseded || settled || needless {
             continue;
         }
         row.round = i64::from(result.round);

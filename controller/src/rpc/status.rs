@@ -134,6 +134,7 @@ impl RpcError {
                 | LedgerError::Join(_)
                 | LedgerError::AgentRemoved(_)
                 | LedgerError::CertificateRevoked(_)
+                | LedgerError::TooManyCertificates(..)
                 | LedgerError::Issue(..)
                 | LedgerError::BatchCancelled(_)
                 | LedgerError::EarlierBatch(_)
@@ -182,6 +183,7 @@ fn ledger_code(error: &LedgerError) -> Code {
         | LedgerError::NothingToCancel(_)
         | LedgerError::AgentRemoved(_)
         | LedgerError::Released(..) => Code::FailedPrecondition,
+        LedgerError::TooManyCertificates(..) => Code::ResourceExhausted,
         LedgerError::Busy(_) => Code::Aborted,
         LedgerError::Unavailable(_) | LedgerError::OutcomeUnknown(_) => Code::Unavailable,
         LedgerError::Guard { .. }

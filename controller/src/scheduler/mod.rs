@@ -329,10 +329,17 @@ impl Scheduler {
         while let Some(job) = self.backlog.peek() {
             let size = job.recording.size;
             let fits = |seat: &Seat| seat.takes_next(now) && seat.disk_holds(size) && seat.window_holds(size);
+            // One that refuses all it gets has always room, and must not be the one
+            // that fails what others would take when it is their turn.
+            let waits_for_another = job.avoid.as_ref().is_some_and(|failed| {
+                let takes = |seat: &Seat| seat.unfit(now).is_none() && seat.disk_holds(size);
+                self.seats.iter().any(|(agent, seat)| agent != failed && takes(seat))
+            });
+            let avoided = |agent: &AgentName| waits_for_another && job.avoid.as_ref() == Some(agent);
             let best = self
                 .seats
                 .iter()
-                .filter(|(_, seat)| fits(seat))
+                .filter(|(agent, seat)| fits(seat) && !avoided(agent))
                 .min_by_key(|(agent, seat)| (job.avoid.as_ref() == Some(*agent), seat.done_after(size)));
             let Some((agent, lane)) =
                 best.and_then(|(agent, seat)| Some((agent.clone(), seat.idlest_lane()?)))

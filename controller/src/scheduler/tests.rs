@@ -5,8 +5,8 @@ mod steps;
 mod world;
 
 use proptest::prelude::*;
-use steps::step;
-use world::{BATCH, MIB, World};
+use steps::{Step, step};
+use world::{BATCH, MIB, Outcome, World};
 
 use super::*;
 
@@ -66,4 +66,25 @@ fn weight_decides_how_much_is_under_way() {
     }
     let under_way = |agent: usize| world.agents[agent].under_way.len();
     assert_eq!((under_way(0), under_way(1)), (64, 192));
+}
+
+#[test]
+fn one_that_refuses_all_it_gets_does_not_fail_what_another_takes_in_its_turn() {
+    let mut world = World::new(&[10; 700], [100; 3]);
+    world.tell(Event::BatchOpened(BATCH));
+    for agent in 0..2 {
+        world.join(agent);
+        world.open_lane(agent);
+    }
+    for _ in 0..900 {
+        world.step(Step::Load);
+        // It is always quicker than the other one.
+        while !world.agents[0].under_way.is_empty() {
+            world.step(Step::Refuse(0, 0, RefusalCode::Integrity));
+        }
+        world.step(Step::Store(1, 0));
+        world.step(Step::Commit(1));
+        world.step(Step::Advance(100));
+    }
+    assert!(world.ledger.values().all(|(_, outcome)| *outcome == Outcome::Stored));
 }

@@ -40,12 +40,9 @@ async fn state(db: &Fixture) -> [String; 4] {
 async fn applied_result_has_the_rows_of_the_contract(#[values(Sqlite, MariaDb)] on: Engine) {
     let (db, batch) = distributed(on, 2).await;
     let outcome = LidOutcome::Identified(scene::answer("hi", 120.5, 1.234_56));
-    let other_host = ReportedResult {
-        agent: "b".parse().unwrap(),
-        address: "b.example".to_owned(),
-        ..scene::result(batch, 1, 1, outcome)
-    };
-    let answers = db.ledger().apply_results(&[other_host], scene::NOW + 7).await.unwrap();
+    let other_address =
+        ReportedResult { address: "b.example".to_owned(), ..scene::result(batch, 1, 1, outcome) };
+    let answers = db.ledger().apply_results(&[other_address], scene::NOW + 7).await.unwrap();
     assert_eq!(answers, [Applied::Settled]);
 
     let lid = db.record("SELECT * FROM lidStatus").await;
@@ -55,7 +52,7 @@ async fn applied_result_has_the_rows_of_the_contract(#[values(Sqlite, MariaDb)] 
         ("audioDuration", "120.5"),
         ("lidProcessingTime", "1.235"),
         ("batchId", &batch.to_string()),
-        // Of the host that identified it.
+        // As the host says that identified it.
         ("ip", "b.example"),
     ] {
         assert_eq!(lid[column], value, "lidStatus.{column}");
@@ -67,7 +64,7 @@ async fn applied_result_has_the_rows_of_the_contract(#[values(Sqlite, MariaDb)] 
         ("languageId", hindi.as_str()),
         ("audioDuration", "120.5"),
         ("status", "Pending"),
-        // Of the host that holds the file.
+        // As it said when it took the file.
         ("ip", "a.example"),
     ] {
         assert_eq!(call[column], value, "call.{column}");

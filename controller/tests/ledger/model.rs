@@ -111,6 +111,10 @@ impl Model {
             Placement::Cancelled => return Applied::Settled,
             Placement::Stored => {}
         }
+        // All results are of this one.
+        if row.agent != Some("a") {
+            return Applied::Settled;
+        }
         let open = round > row.round || (round == row.round && row.lid == Lid::None);
         match language {
             Some(language) if open => {

@@ -1,7 +1,7 @@
 //! What was decided about agents, and placing again what they held.
 
 use cofi_controller::ledger::{
-    GiveUp, GiveUpScope, Ledger, LedgerError, PendingLid, Recorded, Standing, StandingRecord,
+    GiveUp, GiveUpScope, Ledger, LedgerError, PendingLid, Recorded, ReportedResult, Standing, StandingRecord,
 };
 use cofi_proto::{BatchId, RecordingId};
 use rstest::rstest;
@@ -136,11 +136,15 @@ async fn recording_that_is_placed_again_moves_and_is_not_identified_twice(
     let pending = db.ledger().pending_lids(&scene::agent("c"), None, 100).await.unwrap();
     let pending: Vec<i64> = pending.iter().map(|PendingLid { recording, .. }| recording.ordinal).collect();
     assert_eq!(pending, [5, 6, 7, 8, 9]);
-    // The old host is late: held elsewhere, and its result is welcome.
+    // The old host is late: held elsewhere, and its result counts no more.
     let late = db.ledger().record_stored(&[scene::stored(batch, 5, "a")], scene::NOW).await.unwrap();
     assert_eq!(late, [Recorded::Unwanted("held elsewhere".to_owned())]);
+    let lang = async || db.value("SELECT lang FROM `call` WHERE audioName = 'call-5.wav'").await;
     scene::apply(db.ledger(), &[scene::identified(batch, 5, 1, "en")]).await;
-    assert_eq!(db.value("SELECT lang FROM `call` WHERE audioName = 'call-5.wav'").await, "en");
+    assert_eq!(lang().await, "unknown");
+    let of_holder = ReportedResult { agent: scene::agent("c"), ..scene::identified(batch, 5, 1, "hi") };
+    scene::apply(db.ledger(), &[of_holder]).await;
+    assert_eq!(lang().await, "hi");
     for table in ["`call`", "fileDistribution"] {
         assert_eq!(db.value(&format!("SELECT COUNT(*) FROM {table}")).await, "12", "{table}");
     }

@@ -59,7 +59,11 @@ impl TryFrom<pb::Hello> for Hello {
                 "1 to 16",
             )?,
             heartbeat: hello.heartbeat.ok_or(Malformed::Missing("hello.heartbeat"))?.try_into()?,
-            database_id: hello.database_id,
+            database_id: if hello.database_id.is_empty() {
+                hello.database_id
+            } else {
+                text("hello.database_id", hello.database_id, 36)?
+            },
             recorded: hello.recorded,
             receipted: hello.receipted,
             verifies: hello.verifies,

@@ -173,16 +173,23 @@ impl World {
         assert!(count <= (512 * weight / 100).max(1), "{} has {count} recordings under way", agent.name);
     }
 
-    /// No ready agent with room is idle while recordings are unsent.
+    /// No ready agent with room is idle while recordings are unsent, unless the
+    /// next one has just failed there and another agent takes it soon.
     fn no_room_is_idle(&mut self) {
-        let Some(size) = self.scheduler.backlog.peek().map(|job| job.recording.size) else { return };
-        for agent in &self.agents {
-            let ready = agent.connected
+        let Some(job) = self.scheduler.backlog.peek().cloned() else { return };
+        let size = job.recording.size;
+        let is_ready = |agent: &Agent| {
+            agent.connected
                 && self.scheduler.quarantine(&agent.name).is_none()
                 && agent.engine
                 && !agent.draining
                 && !agent.lanes.is_empty()
-                && agent.paused_until <= self.now;
+                && agent.paused_until <= self.now
+        };
+        for agent in &self.agents {
+            let failed_there = job.avoid.as_ref() == Some(&agent.name);
+            let another = || self.agents.iter().any(|other| other.name != agent.name && is_ready(other));
+            let ready = is_ready(agent) && !(failed_there && another());
             let (count, bytes) = Self::outstanding(agent);
             let weight = u64::from(agent.weight);
             let room = count == 0
