@@ -3,9 +3,11 @@
 
 mod crowds;
 mod floods;
-mod frames;
-mod program;
+pub(crate) mod frames;
+pub(crate) mod program;
 mod scene;
 mod silence;
 mod slow;
 mod starved;
+
+pub(crate) use self::program::hello;

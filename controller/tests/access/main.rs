@@ -5,6 +5,7 @@
 
 mod attacks;
 mod auditing;
+mod hostile;
 mod house;
 mod joining;
 mod matrix;

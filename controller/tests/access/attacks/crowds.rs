@@ -51,7 +51,7 @@ async fn two_thousand_that_are_through_tls_keep_nobody_out() {
             (streams.iter().filter(|stream| stream.is_ok()).count(), since.elapsed())
         };
         let through = scene.attack(&format!("{size} through TLS, as {}", attacker.name), [crowd]).await;
-        println!("  {through:?} are through");
+        eprintln!("  {through:?} are through");
     }
     scene.ends().await;
 }
@@ -73,13 +73,13 @@ async fn a_token_does_not_give_anybody_all_connections() {
         }
     };
     scene.attack("connections of a viewer", [hold]).await;
-    println!("  {} of {} go on", alive(&raws), raws.len());
+    eprintln!("  {} of {} go on", alive(&raws), raws.len());
     assert!((8..=16).contains(&alive(&raws)));
     // Nor together with strangers.
     let strangers = join_all(repeat_with(|| Raw::try_open(&nobody, &[])).take(40)).await;
     let strangers: Vec<Raw> = strangers.into_iter().filter_map(Result::ok).collect();
     scene.attack("and of strangers", [std::future::ready(())]).await;
-    println!("  {} of a viewer and {} of strangers go on", alive(&raws), alive(&strangers));
+    eprintln!("  {} of a viewer and {} of strangers go on", alive(&raws), alive(&strangers));
     drop((raws, strangers));
     scene.ends().await;
 }
@@ -94,7 +94,7 @@ async fn calls_that_go_on_are_counted_by_who_makes_them() {
         let asking = repeat_with(|| open_calls(&attacker)).take(8);
         let raws: Vec<Raw> = scene.attack(&format!("calls of {}", attacker.name), asking).await;
         let refused: u64 = raws.iter().map(|raw| raw.seen.answers()).sum();
-        println!("  {refused} of {} were refused", 64 * raws.len());
+        eprintln!("  {refused} of {} were refused", 64 * raws.len());
         assert_eq!(refused, 64 * 8 - most, "{}", attacker.name);
     }
     scene.ends().await;

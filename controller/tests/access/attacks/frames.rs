@@ -22,29 +22,29 @@ use tokio_rustls::client::TlsStream;
 
 use crate::house::tls;
 
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-pub(super) const RST_STREAM: u8 = 3;
-pub(super) const SETTINGS: u8 = 4;
-pub(super) const PING: u8 = 6;
+pub(crate) const DATA: u8 = 0;
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
 const GOAWAY: u8 = 7;
-pub(super) const WINDOW_UPDATE: u8 = 8;
-pub(super) const CONTINUATION: u8 = 9;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
 
 /// Bytes that may be sent on a connection before the other end has said more.
 const FIRST_WINDOW: i64 = 65_535;
 
-pub(super) const ACK: u8 = 1;
-pub(super) const END_STREAM: u8 = 1;
-pub(super) const END_HEADERS: u8 = 4;
+pub(crate) const ACK: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
 
-/// SETTINGS_INITIAL_WINDOW_SIZE.
-pub(super) const INITIAL_WINDOW: u16 = 4;
+/// The setting of the window that each stream begins with.
+pub(crate) const INITIAL_WINDOW: u16 = 4;
 
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A frame.
-pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let mut frame = length[1..].to_vec();
     frame.extend([kind, flags]);
@@ -54,7 +54,7 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 }
 
 /// The payload of SETTINGS.
-pub(super) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
+pub(crate) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
     let one = |(name, value): &(u16, u32)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat();
     settings.iter().flat_map(one).collect()
 }
@@ -77,7 +77,7 @@ fn text(text: &[u8], to: &mut Vec<u8>) {
 }
 
 /// A header that goes into no table.
-pub(super) fn header(name: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn header(name: &str, value: &[u8]) -> Vec<u8> {
     let mut block = vec![0];
     text(name.as_bytes(), &mut block);
     text(value, &mut block);
@@ -86,18 +86,18 @@ pub(super) fn header(name: &str, value: &[u8]) -> Vec<u8> {
 
 /// Somebody who does harm.
 #[derive(Clone)]
-pub(super) struct Attacker {
-    pub(super) name: &'static str,
-    pub(super) address: SocketAddr,
-    pub(super) tls: Arc<ClientConfig>,
-    pub(super) token: Option<String>,
+pub(crate) struct Attacker {
+    pub(crate) name: &'static str,
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) token: Option<String>,
     /// A call that it may make.
-    pub(super) path: &'static str,
+    pub(crate) path: &'static str,
 }
 
 impl Attacker {
     /// The headers of its call.
-    pub(super) fn call(&self) -> Vec<u8> {
+    pub(crate) fn call(&self) -> Vec<u8> {
         call(self.path, self.token.as_deref())
     }
 }
@@ -120,76 +120,77 @@ fn call(path: &str, token: Option<&str>) -> Vec<u8> {
 }
 
 /// A gRPC message, as DATA has it.
-pub(super) fn message(content: &[u8]) -> Vec<u8> {
+pub(crate) fn message(content: &[u8]) -> Vec<u8> {
     announced(u32::try_from(content.len()).unwrap(), content)
 }
 
 /// The same, of a length that need not be true.
-pub(super) fn announced(length: u32, content: &[u8]) -> Vec<u8> {
+pub(crate) fn announced(length: u32, content: &[u8]) -> Vec<u8> {
     [&[0][..], &length.to_be_bytes(), content].concat()
 }
 
 /// A connection that was taken through TLS and speaks HTTP/2 as it is told.
-pub(super) struct Raw {
+pub(crate) struct Raw {
     write: Arc<Mutex<WriteHalf<TlsStream<TcpStream>>>>,
-    pub(super) seen: Arc<Seen>,
+    pub(crate) seen: Arc<Seen>,
     reading: JoinSet<()>,
 }
 
 /// What the controller said on it.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     ended: AtomicBool,
     headers: AtomicU64,
     resets: AtomicU64,
     acknowledgements: AtomicU64,
     /// Bytes that may be sent on the connection, beside those that were.
     window: AtomicI64,
-    /// The code of the last GOAWAY or RST_STREAM and one; 0: there was none.
+    /// The code of the last GOAWAY and one; 0: there was none.
     goaway: AtomicI64,
+    /// The same of a stream.
     reset: AtomicI64,
 }
 
 impl Seen {
-    pub(super) fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.ended.load(Ordering::Relaxed)
     }
 
     /// Answers that began.
-    pub(super) fn answers(&self) -> u64 {
+    pub(crate) fn answers(&self) -> u64 {
         self.headers.load(Ordering::Relaxed)
     }
 
-    pub(super) fn resets(&self) -> u64 {
+    pub(crate) fn resets(&self) -> u64 {
         self.resets.load(Ordering::Relaxed)
     }
 
     /// Why the controller ended the connection, if it said so.
-    pub(super) fn goaway(&self) -> Option<i64> {
+    pub(crate) fn goaway(&self) -> Option<i64> {
         Some(self.goaway.load(Ordering::Relaxed) - 1).filter(|code| *code >= 0)
     }
 
     /// Why it ended a stream last.
-    pub(super) fn reset(&self) -> Option<i64> {
+    pub(crate) fn reset(&self) -> Option<i64> {
         Some(self.reset.load(Ordering::Relaxed) - 1).filter(|code| *code >= 0)
     }
 }
 
 impl Raw {
     /// A connection with these settings.
-    pub(super) async fn open(attacker: &Attacker, own: &[(u16, u32)]) -> Self {
+    pub(crate) async fn open(attacker: &Attacker, own: &[(u16, u32)]) -> Self {
         Self::try_open(attacker, own).await.unwrap()
     }
 
     /// The same, where it may not be let in.
-    pub(super) async fn try_open(attacker: &Attacker, own: &[(u16, u32)]) -> io::Result<Self> {
+    pub(crate) async fn try_open(attacker: &Attacker, own: &[(u16, u32)]) -> io::Result<Self> {
         let (mut raw, read) = Self::greet(attacker, own).await?;
         raw.reading.spawn(hear(read, raw.write.clone(), raw.seen.clone()));
         Ok(raw)
     }
 
     /// One that never reads what the controller says.
-    pub(super) async fn deaf(attacker: &Attacker) -> Self {
+    pub(crate) async fn deaf(attacker: &Attacker) -> Self {
         Self::greet(attacker, &[]).await.unwrap().0
     }
 
@@ -209,14 +210,14 @@ impl Raw {
     }
 
     /// Sends bytes; false once the controller has ended the connection.
-    pub(super) async fn send(&self, bytes: &[u8]) -> bool {
+    pub(crate) async fn send(&self, bytes: &[u8]) -> bool {
         let mut write = self.write.lock().await;
         !self.seen.ended() && write.write_all(bytes).await.is_ok() && write.flush().await.is_ok()
     }
 
     /// Sends the same bytes again and again, for some time or until it is cut;
     /// how often. Nothing else can be said after it: the last may be half.
-    pub(super) async fn repeat(&self, bytes: &[u8], time: Duration) -> u64 {
+    pub(crate) async fn repeat(&self, bytes: &[u8], time: Duration) -> u64 {
         let mut count = 0;
         let sending = async {
             while self.send(bytes).await {
@@ -229,7 +230,7 @@ impl Raw {
     }
 
     /// The attacker's call, with a whole message.
-    pub(super) async fn ask(&self, stream: u32, attacker: &Attacker, content: &[u8]) -> bool {
+    pub(crate) async fn ask(&self, stream: u32, attacker: &Attacker, content: &[u8]) -> bool {
         let mut bytes = frame(HEADERS, END_HEADERS, stream, &attacker.call());
         bytes.extend(frame(DATA, END_STREAM, stream, &message(content)));
         self.send(&bytes).await
@@ -237,7 +238,7 @@ impl Raw {
 
     /// Sends what belongs to the body of a call, as soon as the connection's window
     /// has room for it; false once it is cut.
-    pub(super) async fn pour(&self, stream: u32, body: &[u8]) -> bool {
+    pub(crate) async fn pour(&self, stream: u32, body: &[u8]) -> bool {
         let length = i64::try_from(body.len()).unwrap();
         while self.seen.window.load(Ordering::Relaxed) < length {
             if self.seen.ended() {
@@ -250,7 +251,7 @@ impl Raw {
     }
 
     /// After how long the controller ended it; none if it did not in time.
-    pub(super) async fn is_cut_within(&self, patience: Duration) -> Option<Duration> {
+    pub(crate) async fn is_cut_within(&self, patience: Duration) -> Option<Duration> {
         let since = Instant::now();
         while !self.seen.ended() {
             if since.elapsed() > patience {
@@ -262,7 +263,7 @@ impl Raw {
     }
 
     /// Waits for something to be seen.
-    pub(super) async fn sees(&self, what: impl Fn(&Seen) -> bool) {
+    pub(crate) async fn sees(&self, what: impl Fn(&Seen) -> bool) {
         let since = Instant::now();
         while !what(&self.seen) {
             assert!(since.elapsed() < Duration::from_secs(10), "not seen: {:?}", self.seen);

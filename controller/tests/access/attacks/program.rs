@@ -51,9 +51,9 @@ const LEFTOVER_KIB: u64 = 64 * 1024;
 static ARENA: Mutex<()> = Mutex::const_new(());
 
 /// The controller.
-pub(super) struct Program {
-    pub(super) control: SocketAddr,
-    pub(super) agents: SocketAddr,
+pub(crate) struct Program {
+    pub(crate) control: SocketAddr,
+    pub(crate) agents: SocketAddr,
     trust: TrustBundle,
     child: Child,
     folder: tempfile::TempDir,
@@ -64,11 +64,11 @@ pub(super) struct Program {
 
 /// What the process has at a moment.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Measure {
+pub(crate) struct Measure {
     /// Its memory.
-    pub(super) kib: u64,
+    pub(crate) kib: u64,
     /// Its connections.
-    pub(super) sockets: usize,
+    pub(crate) sockets: usize,
     /// Its open files; none where the system does not show them, since the
     /// process is not to be looked into.
     files: Option<usize>,
@@ -80,12 +80,12 @@ fn free_port() -> u16 {
 
 impl Program {
     /// For an attack that takes little.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[], None).await
     }
 
     /// For an attack that takes what it gets: no other one runs beside it.
-    pub(super) async fn start_alone(arguments: &[&str], files: Option<u32>) -> Self {
+    pub(crate) async fn start_alone(arguments: &[&str], files: Option<u32>) -> Self {
         let arena = ARENA.lock().await;
         let mut program = Self::start_with(arguments, files).await;
         program.arena = Some(arena);
@@ -141,25 +141,25 @@ impl Program {
     }
 
     /// What it has said.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// TLS as operators have it.
-    pub(super) fn operator_tls(&self) -> Arc<ClientConfig> {
+    pub(crate) fn operator_tls(&self) -> Arc<ClientConfig> {
         let servers = Arc::new(TrustedServers::new(&self.trust).unwrap());
         operator_client(servers, Arc::new(SystemClock)).unwrap()
     }
 
     /// A new connection of the operator's.
-    pub(super) async fn operator(&self) -> Called {
+    pub(crate) async fn operator(&self) -> Called {
         let token = self.files().operator_token().unwrap().unwrap();
         let channel = dial(self.control, self.operator_tls()).await.unwrap();
         InterceptedService::new(channel, Token::of(&token.to_text()))
     }
 
     /// A token with which one may look, and nothing else.
-    pub(super) async fn viewer(&self) -> String {
+    pub(crate) async fn viewer(&self) -> String {
         let request = CreateAccessTokenRequest {
             role: TokenKind::Viewer.into(),
             ..CreateAccessTokenRequest::default()
@@ -169,7 +169,7 @@ impl Program {
     }
 
     /// TLS as an agent has it that has joined.
-    pub(super) async fn agent_tls(&self, agent: &str) -> Arc<ClientConfig> {
+    pub(crate) async fn agent_tls(&self, agent: &str) -> Arc<ClientConfig> {
         let operator = self.operator().await;
         let request = CreateJoinTokenRequest { agent: agent.to_owned(), ttl_seconds: 0 };
         let made = AccessServiceClient::new(operator.clone()).create_join_token(request).await.unwrap();
@@ -177,7 +177,7 @@ impl Program {
         let request = EnrolRequest {
             token: made.into_inner().secret,
             agent: agent.to_owned(),
-            certificate_request: CertificateRequest::write(&key).unwrap().into(),
+            certificate_request: CertificateRequest::write(&key).unwrap(),
         };
         let answer = EnrolmentServiceClient::new(operator).enrol(request).await.unwrap().into_inner();
         let credential = Credential::new(key, vec![CertificateDer::from(answer.certificate)]).unwrap();
@@ -187,7 +187,7 @@ impl Program {
     }
 
     /// An operator comes anew and is answered in time; after how long.
-    pub(super) async fn answers(&self) -> Duration {
+    pub(crate) async fn answers(&self) -> Duration {
         let since = Instant::now();
         let asked = async {
             let mut fleet = FleetServiceClient::new(self.operator().await);
@@ -199,7 +199,7 @@ impl Program {
     }
 
     /// What it has now.
-    pub(super) fn measure(&self) -> Measure {
+    pub(crate) fn measure(&self) -> Measure {
         let process = PathBuf::from(format!("/proc/{}", self.child.id()));
         let status = fs::read_to_string(process.join("status")).unwrap();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -222,7 +222,7 @@ impl Program {
     }
 
     /// Waits until it holds so many connections at most.
-    pub(super) async fn holds_at_most(&self, sockets: usize, patience: Duration) -> Duration {
+    pub(crate) async fn holds_at_most(&self, sockets: usize, patience: Duration) -> Duration {
         let since = Instant::now();
         while self.sockets() > sockets {
             assert!(since.elapsed() < patience, "{} connections, not {sockets}", self.sockets());
@@ -232,7 +232,7 @@ impl Program {
     }
 
     /// What an attack took is given back.
-    pub(super) async fn recovers(&self, before: Measure) {
+    pub(crate) async fn recovers(&self, before: Measure) {
         self.holds_at_most(before.sockets, RECOVERY).await;
         let since = Instant::now();
         loop {
@@ -254,18 +254,18 @@ impl Drop for Program {
         self.child.kill().ok();
         self.child.wait().ok();
         if std::thread::panicking() {
-            println!("{}", self.log());
+            eprintln!("{}", self.log());
         }
     }
 }
 
 /// An agent at work, which has a session and says that it is there.
-pub(super) struct Working {
+pub(crate) struct Working {
     heard: tonic::Streaming<agent::FromController>,
     up: mpsc::Sender<agent::FromAgent>,
 }
 
-pub(super) fn heartbeat() -> agent::Heartbeat {
+pub(crate) fn heartbeat() -> agent::Heartbeat {
     agent::Heartbeat {
         free_disk_bytes: 1 << 40,
         engine: Some(agent::Engine { state: agent::EngineState::Ready.into(), ..agent::Engine::default() }),
@@ -273,8 +273,8 @@ pub(super) fn heartbeat() -> agent::Heartbeat {
     }
 }
 
-pub(super) fn hello(agent: &str) -> agent::FromAgent {
-    let hello = agent::Hello {
+pub(crate) fn hello(agent: &str) -> agent::Hello {
+    agent::Hello {
         protocol: PROTOCOL,
         version: "1".to_owned(),
         name: agent.to_owned(),
@@ -284,15 +284,15 @@ pub(super) fn hello(agent: &str) -> agent::FromAgent {
         receive_connections: 1,
         heartbeat: Some(heartbeat()),
         ..agent::Hello::default()
-    };
-    agent::FromAgent { message: Some(agent::from_agent::Message::Hello(hello)) }
+    }
 }
 
 impl Working {
-    pub(super) async fn begin(program: &Program, agent: &str) -> Self {
+    pub(crate) async fn begin(program: &Program, agent: &str) -> Self {
         let channel = dial(program.agents, program.agent_tls(agent).await).await.unwrap();
         let (up, messages) = mpsc::channel(16);
-        up.send(hello(agent)).await.unwrap();
+        let first = agent::from_agent::Message::Hello(hello(agent));
+        up.send(agent::FromAgent { message: Some(first) }).await.unwrap();
         let session = AgentServiceClient::new(channel).session(ReceiverStream::new(messages)).await.unwrap();
         let mut heard = session.into_inner();
         let welcome = heard.message().await.unwrap().unwrap().message;
@@ -301,7 +301,7 @@ impl Working {
     }
 
     /// It is heard, and its session has not ended.
-    pub(super) async fn goes_on(&mut self) {
+    pub(crate) async fn goes_on(&mut self) {
         let beat = agent::from_agent::Message::Heartbeat(heartbeat());
         self.up.send(agent::FromAgent { message: Some(beat) }).await.unwrap();
         match timeout(Duration::from_millis(50), self.heard.message()).await {

@@ -75,7 +75,7 @@ impl Scene {
             self.agent.goes_on().await;
             let during = program.measure();
             let grown = during.kib.saturating_sub(before.kib);
-            println!("{what}: an operator was answered in {slowest:?}, {grown} KiB more, {during:?}");
+            eprintln!("{what}: an operator was answered in {slowest:?}, {grown} KiB more, {during:?}");
             assert!(grown < ROOM_KIB, "{what}: {before:?}, {during:?}");
         };
         tokio::join!(join_all(attacks), during).0

@@ -80,10 +80,10 @@ async fn who_does_not_finish_a_handshake_is_cut_and_holds_up_nobody() {
         sleep(Duration::from_secs(1)).await;
         let took = program.answers().await;
         agent.goes_on().await;
-        println!("an operator was answered in {took:?}, {:?}", program.measure());
+        eprintln!("an operator was answered in {took:?}, {:?}", program.measure());
     };
     let (cut, ()) = tokio::join!(attack, during);
-    println!("first and last cut: {cut:?}");
+    eprintln!("first and last cut: {cut:?}");
     let (silent, hello, three, half, http2, http1) = cut;
     for (kind, (first, last)) in [("silence", silent), ("hello", hello), ("3 bytes", three), ("half", half)] {
         assert!(
@@ -162,7 +162,7 @@ async fn who_is_through_tls_has_to_speak_http2_and_to_make_a_call_soon() {
     };
     let (first, second, stranger, refused) =
         tokio::join!(silent(program.control, &control), silent(program.agents, &agents), stranger, refused);
-    println!("cut after {first:?}, {second:?}, {stranger:?}, {refused:?}");
+    eprintln!("cut after {first:?}, {second:?}, {stranger:?}, {refused:?}");
     for time in [first, second, stranger, refused] {
         assert!(time > Duration::from_secs(9) && time < Duration::from_secs(12), "{time:?}");
     }
