@@ -33,13 +33,17 @@ impl TryFrom<Keys> for Config {
         config.named = keys.name.is_some();
         config.engine = engine(&keys)?;
         config.publish_dir = keys.publish_dir;
-        config.disk_reserve_bytes = keys.disk_reserve_bytes;
         if let Some(url) = &keys.controller {
             let accepted = "https://HOST:PORT or HOST:PORT; nothing is sent unencrypted, so no http://";
             config.controller = url.parse().map_err(|_| ConfigError::value("controller", url, accepted))?;
         }
         if let Some(address) = keys.advertise_address {
             config.advertise_address = Some(checked_address(address)?);
+        }
+        if let Some(bytes) = keys.disk_reserve_bytes {
+            let range = 0..=limits::MAX_DISK_RESERVE_BYTES;
+            config.disk_reserve_bytes =
+                Some(within("disk_reserve_bytes", bytes, range, "0 to 1,125,899,906,842,624 (1 PiB)")?);
         }
         if let Some(weight) = keys.weight {
             config.weight = within("weight", weight, 1..=limits::MAX_WEIGHT, "1 to 10,000")?;
@@ -233,6 +237,10 @@ mod tests {
             (
                 Keys { receive_connections: Some(17), ..Keys::default() },
                 "receive_connections is \"17\", accepted is 1 to 16",
+            ),
+            (
+                Keys { disk_reserve_bytes: Some(u64::MAX), ..Keys::default() },
+                "disk_reserve_bytes is \"18446744073709551615\", accepted is 0 to 1,125,899,906,842,624 (1 PiB)",
             ),
             (Keys { floor: Some(1.5), ..Keys::default() }, "floor is \"1.5\", accepted is 0 to 1"),
             (Keys { workers: Some(0), ..Keys::default() }, "workers is \"0\", accepted is 1 to 256"),

@@ -15,6 +15,8 @@ pub(super) const WEIGHT: u32 = 100;
 pub(super) const MAX_WEIGHT: u32 = 10_000;
 pub(super) const RECEIVE_CONNECTIONS: u32 = 2;
 pub(super) const MAX_RECEIVE_CONNECTIONS: u32 = 16;
+/// No disk is larger, and TOML has no numbers for the largest that Rust has.
+pub(super) const MAX_DISK_RESERVE_BYTES: u64 = 1 << 50;
 pub(super) const MAX_WORKERS: u32 = 256;
 pub(super) const MAX_ADDRESS_CHARS: usize = 100;
 pub(super) const ENGINE_TIMEOUT: Duration = Duration::from_mins(5);
