@@ -2,6 +2,7 @@
 //! chunks, made visible by one last flip. The batch exists whole or not at all.
 
 mod fill;
+mod folder;
 mod names;
 mod refresh;
 mod underway;
@@ -15,7 +16,10 @@ use std::{
 use cap_std::fs::Dir;
 use cofi_language::{Canonical, LanguageTable};
 use cofi_proto::{BatchId, Digest, clock::Clock};
-/// Which names are planned: the fuzz targets hold that against what agents take.
+/// Which sources and names are planned: the fuzz targets hold that against what
+/// lies outside, and against what agents take.
+#[doc(hidden)]
+pub use folder::source_folder;
 #[doc(hidden)]
 pub use names::{is_audio, objection};
 use underway::Underway;
@@ -196,7 +200,7 @@ impl Planner {
     }
 
     fn check(&self, request: &PlanRequest) -> Result<(NewBatch, Dir), PlanError> {
-        let source = self.source(&request.source)?;
+        let source = source_folder(&request.source, &self.allowed_roots)?;
         let root = source::open_root(Path::new(&source))
             .map_err(|error| invalid("source", format!("open folder {source}: {error}")))?;
         if request.process < 0 {
@@ -233,35 +237,6 @@ impl Planner {
             now,
         };
         Ok((new, root))
-    }
-
-    fn source(&self, source: &str) -> Result<String, PlanError> {
-        if source.is_empty() {
-            return Err(invalid(
-                "source",
-                "missing: the absolute path of a folder on the controller's machine",
-            ));
-        }
-        let path = PathBuf::from(source);
-        if !path.is_absolute() {
-            return Err(invalid("source", format!("{source:?} is not an absolute path")));
-        }
-        let allowed = |path: &Path| self.allowed_roots.iter().any(|root| path.starts_with(root));
-        let elsewhere =
-            || invalid("source", format!("{source:?} is not below one of the controller's allowed_roots"));
-        // What is not allowed is not looked at aloud: whether it is there is
-        // nobody's business.
-        let path = match path.canonicalize() {
-            Ok(path) if allowed(&path) => path,
-            Err(error) if allowed(&path) => {
-                return Err(invalid("source", format!("folder {source:?}: {error}")));
-            }
-            Ok(_) | Err(_) => return Err(elsewhere()),
-        };
-        if !path.is_dir() {
-            return Err(invalid("source", format!("{source:?} is no folder")));
-        }
-        path.into_os_string().into_string().map_err(|_| invalid("source", "its path is not UTF-8"))
     }
 
     fn candidates(&self, said: &[String]) -> Result<Vec<String>, PlanError> {
