@@ -12,7 +12,7 @@ use cofi_agent::{config::ControllerAddress, fuzz::Shelf};
 use cofi_controller::{
     ledger::{NameColumns, PlannedRecording},
     name::name_key,
-    plan::{is_audio, objection},
+    plan::{self, is_audio, objection},
     source::SourceFile,
 };
 use cofi_identity::{Authority, SERVER_LIFETIME, ServerNames};
@@ -22,8 +22,13 @@ use tempfile::TempDir;
 use crate::{Kind, check_words, dispatch, messages::check_name};
 
 /// What an input may be.
-pub const KINDS: &[Kind] =
-    &[("agent", agent), ("recording", recording), ("source_path", source_path), ("host", host)];
+pub const KINDS: &[Kind] = &[
+    ("agent", agent),
+    ("recording", recording),
+    ("source_path", source_path),
+    ("host", host),
+    ("source_folder", source_folder),
+];
 
 /// A moment at which certificates are issued, in microseconds since 1970.
 const NOW: i64 = 1_800_000_000_000_000;
@@ -179,6 +184,31 @@ fn source_path(bytes: &[u8]) {
     if path == "a.wav" {
         assert!(open(&source.inside).is_ok());
     }
+}
+
+/// The folder of a batch lies below an allowed root; of what lies elsewhere it is
+/// not told whether it is there.
+fn source_folder(bytes: &[u8]) {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = TempDir::new().expect("a folder");
+        fs::create_dir(folder.path().join("secret")).expect("a folder");
+        let root = links(folder.path());
+        symlink("../secret", root.join("to-secret")).expect("a link");
+        symlink("../absent", root.join("to-absent")).expect("a link");
+        folder
+    });
+    let root = folder.path().canonicalize().expect("a folder").join("source");
+    let roots = [root.clone()];
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let source = format!("{}/{text}", root.display());
+    let refused = match plan::source_folder(&source, &roots) {
+        Ok(real) => return assert!(Path::new(&real).starts_with(&root), "{source} leads to {real}"),
+        Err(error) => error.to_string(),
+    };
+    let other = plan::source_folder(&source.replace("secret", "absent"), &roots);
+    let other = other.expect_err("what is not there, either").to_string();
+    assert_eq!(refused.replace("secret", "absent"), other.replace("secret", "absent"));
 }
 
 /// A source full of links, beside a file that it does not hold.

@@ -44,6 +44,18 @@ pub(super) fn names(corpus: &Corpus) -> io::Result<()> {
     ] {
         corpus.add("recording", name, audio.as_bytes())?;
     }
+    for (name, path) in [
+        ("usual", "d/e"),
+        ("nowhere", "d/f/g"),
+        ("file", "a.wav"),
+        ("dots", "d/../../secret"),
+        ("parent", "parent/secret/below"),
+        ("link", "to-secret"),
+        ("below", "to-secret/below"),
+        ("far", "d/e/far/secret"),
+    ] {
+        corpus.add("source_folder", name, path.as_bytes())?;
+    }
     for (name, host) in [
         ("names", "cofi.example.org,Localhost,10.0.0.1,2001:db8::1"),
         ("wildcard", "*.example.org"),
