@@ -232,8 +232,8 @@ impl Dispatcher {
         for (result, outcome) in group {
             let ReportedResult { recording, round, agent, outcome: said, .. } = result;
             match outcome {
-                // Refused by the database, or to come again.
-                None | Some(Applied::NotRecorded) => continue,
+                // Refused by the database, or to come again, or not the agent's.
+                None | Some(Applied::NotRecorded | Applied::Elsewhere) => continue,
                 Some(Applied::Settled) => {}
                 Some(Applied::Blamed) => self.happened(Event::Blamed(recording)),
                 Some(Applied::SetBack(pending)) => {

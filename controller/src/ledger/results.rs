@@ -1,13 +1,15 @@
 //! Applying results of identification: `lidStatus`, `call`, `lidDone` and
 //! Cofi's own row in one transaction for a group.
 //!
-//! A result belongs to a recording and a round, not to a host: the first one
-//! committed for the open round wins.
+//! A result belongs to a recording and a round, and counts if it comes from the
+//! agent that holds the recording: of those the first one committed for the open
+//! round wins. Of a result that does not count, its agent gets no receipt: it may
+//! hold the recording again one day.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cofi_proto::{
-    BatchId, Digest, RecordingId,
+    AgentName, BatchId, Digest, RecordingId,
     session::{FailureClass, Identified, LidFailure, LidOutcome},
 };
 
@@ -60,6 +62,10 @@ impl Fresh<'_> {
     }
 }
 
+/// What is said of each result: of the same round of a recording, more than one
+/// agent may say something.
+type Answers = HashMap<(RecordingId, i32, AgentName), Applied>;
+
 impl Ledger {
     /// Applies results; the answers are in the order of the group. The same
     /// result again is answered like the first.
@@ -75,7 +81,7 @@ impl Ledger {
             for result in group {
                 by_batch.entry(result.recording.batch).or_default().push(result);
             }
-            let mut answers = HashMap::new();
+            let mut answers = Answers::new();
             // Who is in quarantine matters where an engine failed.
             let quarantined = if group.iter().any(is_engines) {
                 quarantine::quarantined(tx).await?
@@ -87,7 +93,8 @@ impl Ledger {
             }
             failpoint!(async RESULTS_WRITTEN => return Err(LedgerError::failpoint()));
             let answer = |result: &ReportedResult| {
-                answers.get(&(result.recording, result.round)).cloned().unwrap_or(Applied::Settled)
+                let key = (result.recording, result.round, result.agent.clone());
+                answers.get(&key).cloned().unwrap_or(Applied::Settled)
             };
             Ok(group.iter().map(answer).collect())
         })
@@ -108,12 +115,12 @@ async fn apply_batch(
     results: &[&ReportedResult],
     quarantined: &HashSet<String>,
     now: i64,
-    answers: &mut HashMap<(RecordingId, i32), Applied>,
+    answers: &mut Answers,
 ) -> Result<(), LedgerError> {
     let mut rows = current_rows(tx, batch, results).await?;
     let mut fresh = Vec::new();
     for result in results {
-        let key = (result.recording, result.round);
+        let key = (result.recording, result.round, result.agent.clone());
         let Some(row) = rows.get_mut(&result.recording.ordinal) else {
             answers.insert(key, Applied::Settled);
             continue;
@@ -127,13 +134,12 @@ async fn apply_batch(
             answers.insert(key, if may_come { Applied::NotRecorded } else { Applied::Settled });
             continue;
         };
-        answers.insert(key, Applied::Settled);
-        // Whoever holds it identifies it; what others say of it counts for nothing.
-        if row.agent.as_deref() != Some(result.agent.as_str()) {
-            continue;
-        }
+        answers.insert(key.clone(), Applied::Settled);
+        let elsewhere = row.agent.as_deref() != Some(result.agent.as_str());
         if result.digest.is_some_and(|digest| row.digest.is_some_and(|stored| stored != digest)) {
-            ignore(tx, result, now).await?;
+            if !elsewhere {
+                ignore(tx, result, now).await?;
+            }
             continue;
         }
         let superseded = i64::from(result.round) < row.round;
@@ -141,6 +147,13 @@ async fn apply_batch(
         // A failure does not take away a language that is known.
         let needless = row.lid == Lid::Done && matches!(result.outcome, LidOutcome::Failed(_));
         if superseded || settled || needless {
+            continue;
+        }
+        // Whoever holds it identifies it: nobody else's word counts.
+        if elsewhere {
+            if !is_engines(result) {
+                answers.insert(key, Applied::Elsewhere);
+            }
             continue;
         }
         row.round = i64::from(result.round);

@@ -111,11 +111,12 @@ impl Model {
             Placement::Cancelled => return Applied::Settled,
             Placement::Stored => {}
         }
-        // All results are of this one.
-        if row.agent != Some("a") {
-            return Applied::Settled;
-        }
         let open = round > row.round || (round == row.round && row.lid == Lid::None);
+        // All results are of this one.
+        let elsewhere = row.agent != Some("a");
+        if elsewhere && open && (language.is_some() || row.lid != Lid::Done) {
+            return Applied::Elsewhere;
+        }
         match language {
             Some(language) if open => {
                 (row.lid, row.round, row.language) = (Lid::Done, round, Some(language));

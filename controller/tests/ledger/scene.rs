@@ -169,8 +169,21 @@ pub async fn record(ledger: &Ledger, batch: BatchId, ordinals: impl IntoIterator
     assert!(answers.iter().all(|answer| *answer == Recorded::Stored), "{answers:?}");
 }
 
-/// Applies results that all have their rows.
+/// Results as those report them who hold the recordings.
+pub async fn by_holders(ledger: &Ledger, group: &[ReportedResult]) -> Vec<ReportedResult> {
+    let recordings: Vec<RecordingId> = group.iter().map(|result| result.recording).collect();
+    let rows = ledger.manifest_records(&recordings).await.unwrap();
+    let holder = |result: &ReportedResult| rows.get(&result.recording)?.agent.as_deref().map(agent);
+    let by_holder = |result: &ReportedResult| ReportedResult {
+        agent: holder(result).unwrap_or_else(|| result.agent.clone()),
+        ..result.clone()
+    };
+    group.iter().map(by_holder).collect()
+}
+
+/// Applies results that all have their rows, of those who hold the recordings.
 pub async fn apply(ledger: &Ledger, group: &[ReportedResult]) {
-    let answers = ledger.apply_results(group, NOW).await.unwrap();
+    let group = by_holders(ledger, group).await;
+    let answers = ledger.apply_results(&group, NOW).await.unwrap();
     assert!(answers.iter().all(|answer| *answer == Applied::Settled), "{answers:?}");
 }

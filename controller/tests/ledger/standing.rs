@@ -1,7 +1,8 @@
 //! What was decided about agents, and placing again what they held.
 
 use cofi_controller::ledger::{
-    GiveUp, GiveUpScope, Ledger, LedgerError, PendingLid, Recorded, ReportedResult, Standing, StandingRecord,
+    Applied, GiveUp, GiveUpScope, Ledger, LedgerError, PendingLid, Recorded, ReportedResult, Standing,
+    StandingRecord,
 };
 use cofi_proto::{BatchId, RecordingId};
 use rstest::rstest;
@@ -140,11 +141,18 @@ async fn recording_that_is_placed_again_moves_and_is_not_identified_twice(
     let late = db.ledger().record_stored(&[scene::stored(batch, 5, "a")], scene::NOW).await.unwrap();
     assert_eq!(late, [Recorded::Unwanted("held elsewhere".to_owned())]);
     let lang = async || db.value("SELECT lang FROM `call` WHERE audioName = 'call-5.wav'").await;
-    scene::apply(db.ledger(), &[scene::identified(batch, 5, 1, "en")]).await;
-    assert_eq!(lang().await, "unknown");
-    let of_holder = ReportedResult { agent: scene::agent("c"), ..scene::identified(batch, 5, 1, "hi") };
-    scene::apply(db.ledger(), &[of_holder]).await;
+    let of_both = [scene::identified(batch, 5, 1, "en"), scene::identified(batch, 5, 1, "hi")];
+    let of_both = [
+        of_both[0].clone(),
+        ReportedResult { agent: scene::agent("c"), ..of_both[1].clone() },
+        scene::undecodable(batch, 6, 1),
+    ];
+    let answers = db.ledger().apply_results(&of_both, scene::NOW).await.unwrap();
+    assert_eq!(answers, [Applied::Elsewhere, Applied::Settled, Applied::Elsewhere]);
     assert_eq!(lang().await, "hi");
+    // Once it is settled, it is settled for everyone.
+    let answers = db.ledger().apply_results(&of_both[..1], scene::NOW).await.unwrap();
+    assert_eq!((&answers[..], lang().await.as_str()), (&[Applied::Settled][..], "hi"));
     for table in ["`call`", "fileDistribution"] {
         assert_eq!(db.value(&format!("SELECT COUNT(*) FROM {table}")).await, "12", "{table}");
     }

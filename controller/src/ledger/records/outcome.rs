@@ -50,6 +50,9 @@ pub enum Applied {
     Settled,
     /// The recording has no rows yet: the result must come again.
     NotRecorded,
+    /// Another agent holds the recording: the result is not used, and not
+    /// receipted either, since the round is open still.
+    Elsewhere,
     /// The engine failed, and is to try it again in another round.
     SetBack(PendingLid),
     /// Engines failed on it that do well otherwise: it rests as failed.

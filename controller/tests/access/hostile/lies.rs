@@ -128,12 +128,16 @@ async fn what_others_hold_is_theirs_whatever_a_machine_says() {
         let refusals = deliveries.map(|delivery| refused(delivery, pb::RefusalCode::Integrity));
         lane.report(refusals.collect()).await;
     }
-    // All of it is heard before this is answered.
-    let mut receipts = 0;
-    while receipts < results.len() {
-        match session.hears().await {
-            Some(from_controller::Message::ResultReceipts(group)) => receipts += group.receipts.len(),
-            heard => panic!("{heard:?}"),
+    // All of it is heard before this is answered; of its results only those that
+    // change nothing are settled.
+    let marker = identified(nobodys, 7, "fr", &[]);
+    session.say(from_agent::Message::Results(pb::ResultGroup { results: vec![marker] })).await;
+    loop {
+        let Some(from_controller::Message::ResultReceipts(group)) = session.hears().await else {
+            panic!("the session has ended")
+        };
+        if group.receipts.iter().any(|receipt| receipt.round == 7) {
+            break;
         }
     }
     let after = work.recordings().await;

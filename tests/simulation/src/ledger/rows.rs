@@ -256,14 +256,15 @@ impl Rows {
             Placement::Cancelled => return Applied::Settled,
             Placement::Stored => {}
         }
-        if row.agent.as_ref() != Some(&result.agent) {
-            return Applied::Settled;
-        }
         let other_content = result.digest.is_some() && row.digest.is_some() && result.digest != row.digest;
         let open =
             result.round > row.planned.round || (result.round == row.planned.round && row.lid == Lid::None);
         if other_content || !open {
             return Applied::Settled;
+        }
+        let needless = row.lid == Lid::Done && matches!(result.outcome, LidOutcome::Failed(_));
+        if row.agent.as_ref() != Some(&result.agent) && !needless {
+            return Applied::Elsewhere;
         }
         let outcome = match &result.outcome {
             LidOutcome::Identified(identified) => {
