@@ -24,7 +24,7 @@ fn raise_open_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_that_say_nothing_keep_nobody_out() {
     raise_open_files();
-    let (mut scene, [nobody, _, agent]) = Scene::set().await;
+    let (mut scene, [nobody, _, agent]) = Scene::set_alone().await;
     for attacker in [nobody, agent] {
         let crowd = async {
             let since = Instant::now();
@@ -42,7 +42,7 @@ async fn two_thousand_that_say_nothing_keep_nobody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_that_are_through_tls_keep_nobody_out() {
     raise_open_files();
-    let (mut scene, [nobody, _, agent]) = Scene::set().await;
+    let (mut scene, [nobody, _, agent]) = Scene::set_alone().await;
     for (attacker, size) in [(nobody, CROWD), (agent, CROWD / 5)] {
         let crowd = async {
             let since = Instant::now();
@@ -63,7 +63,7 @@ fn alive(raws: &[Raw]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_does_not_give_anybody_all_connections() {
-    let program = Program::start_alone(&["--max-connections", "64"], None).await;
+    let program = Program::start_with(&["--max-connections", "64"], None).await;
     let (mut scene, [nobody, viewer, _]) = Scene::of(program).await;
     let mut raws = Vec::new();
     // Few at a time: strangers have half of 16 connections.

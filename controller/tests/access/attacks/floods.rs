@@ -32,7 +32,7 @@ fn stream(number: u32) -> u32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn floods_of_frames_hold_up_nobody_else() {
-    let (mut scene, attackers) = Scene::set().await;
+    let (mut scene, attackers) = Scene::set_alone().await;
     for attacker in &attackers {
         let floods = [
             ("SETTINGS", frame(SETTINGS, 0, 0, &[]), None),
@@ -160,7 +160,7 @@ async fn windows_and_streams_have_the_limits_that_were_announced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_that_do_not_come_to_an_end_fill_no_memory() {
-    let (mut scene, [nobody, viewer, agent]) = Scene::set().await;
+    let (mut scene, [nobody, viewer, agent]) = Scene::set_alone().await;
     let enrol = Attacker { path: "/cofi.v1.EnrolmentService/Enrol", ..nobody.clone() };
     let reflection =
         Attacker { path: "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", ..viewer.clone() };

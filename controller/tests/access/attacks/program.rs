@@ -95,7 +95,7 @@ impl Program {
     }
 
     /// One with these arguments, that may open so many files.
-    async fn start_with(arguments: &[&str], files: Option<u32>) -> Self {
+    pub(crate) async fn start_with(arguments: &[&str], files: Option<u32>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (control, agents) = (free_port(), free_port());
         let log = fs::File::create(folder.path().join("log")).unwrap();

@@ -47,8 +47,12 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) async fn set() -> (Self, [Attacker; 3]) {
-        let program = Program::start_alone(&[], None).await;
-        Self::of(program).await
+        Self::of(Program::start().await).await
+    }
+
+    /// For an attack that takes all that a machine has.
+    pub(super) async fn set_alone() -> (Self, [Attacker; 3]) {
+        Self::of(Program::start_alone(&[], None).await).await
     }
 
     pub(super) async fn of(program: Program) -> (Self, [Attacker; 3]) {

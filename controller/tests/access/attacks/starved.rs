@@ -65,7 +65,7 @@ async fn calls_on(viewer: &Attacker) -> Option<Raw> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_files_left_serves_those_who_are_there_and_takes_others_soon() {
-    let program = Program::start_alone(&["--max-connections", "400"], Some(FILES)).await;
+    let program = Program::start_with(&["--max-connections", "400"], Some(FILES)).await;
     starved(&program).await;
     let log = program.log();
     let told: Vec<&str> = log.lines().filter(|line| !line.contains("INFO")).collect();
