@@ -81,7 +81,9 @@ fn check_length(bytes: &[u8]) {
 fn check_hidden(shown: &str, written: &str) {
     let secret = written.rsplit('.').next().expect("a part");
     assert_eq!(secret.len(), 43);
-    assert!(!shown.contains(secret), "the secret is shown");
+    // In a token that is made up the authority may spell the same.
+    let elsewhere = written.matches(secret).count() > 1;
+    assert!(elsewhere || !shown.contains(secret), "the secret is shown");
 }
 
 /// Nothing that stands in a refused token is repeated: the words are of ours.
